@@ -1,0 +1,263 @@
+"""The MediaPipe models: fetched once at set-up, checked by hash, packed, cached.
+
+mediapipe 1.x brings no models with it; the last 0.10 wheel on PyPI does. ``ensure`` takes
+them from there (the wheel is only unzipped, never installed), so the only host a set-up
+talks to is the package index. Of the two task bundles the pose one needs work: its
+landmark network carries no TFLite metadata, without which PoseLandmarker can't know how to
+scale its input.
+
+``python -m mirror.models`` is what ``./kiosk setup`` runs.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mirror.errors import MirrorError
+
+WHEEL = "mediapipe==0.10.21"
+MEND = "run ./kiosk setup"
+_PACKING = 1  # raise it when the bundles are packed differently, so that old caches are packed anew
+
+# file name in the wheel's mediapipe/modules -> sha256
+_PLAIN = {
+    "face_landmark/face_landmark.tflite": "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+    "hand_landmark/hand_landmark_full.tflite": "11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
+    "hand_landmark/hand_landmark_lite.tflite": "048edd3645c9bf7397d19a9f6e3a42957d6e414c9bea6598030a2e9b624156e6",
+    "palm_detection/palm_detection_full.tflite": "1b14e9422c6ad006cde6581a46c8b90dd573c07ab7f3934b5589e7cea3f89a54",
+    "palm_detection/palm_detection_lite.tflite": "e9a4aaddf90dda56a87235303cf00e4c2d3fb28725f68fd88772997dac905c18",
+    "pose_detection/pose_detection.tflite": "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
+    "pose_landmark/pose_landmark_full.tflite": "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
+    "selfie_segmentation/selfie_segmentation.tflite": "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
+}
+
+# bundle -> its members' names -> the plain file
+_BUNDLES = {
+    "pose_landmarker_full.task": {
+        "pose_detector.tflite": "pose_detection.tflite",
+        "pose_landmarks_detector.tflite": "pose_landmark_full.tflite",
+    },
+    "hand_landmarker.task": {
+        "hand_detector.tflite": "palm_detection_full.tflite",
+        "hand_landmarks_detector.tflite": "hand_landmark_full.tflite",
+    },
+}
+
+PLAIN_NAMES = tuple(Path(name).name for name in _PLAIN)
+BUNDLE_NAMES = tuple(_BUNDLES)
+
+
+def folder() -> Path:
+    """``models`` in $FITTING_MIRROR_CACHE, else in fitting-mirror in the user's cache folder."""
+    cache = os.environ.get("FITTING_MIRROR_CACHE")
+    if cache:
+        return Path(cache) / "models"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fitting-mirror" / "models"
+
+
+def path(name: str) -> Path:
+    """The cached model or bundle ``name``, checked; raises ``MirrorError`` if missing or damaged."""
+    problem = _problem(folder(), name)
+    if problem:
+        raise MirrorError(f"model {name} {problem}: {MEND}")
+    return folder() / name
+
+
+def status() -> list[tuple[str, bool, str]]:
+    """Per file its name, whether it is sound, and what is wrong or where it lies."""
+    where = folder()
+    problems = ((name, _problem(where, name)) for name in PLAIN_NAMES + BUNDLE_NAMES)
+    return [
+        (name, not problem, f"{problem} in {where}: {MEND}" if problem else str(where / name))
+        for name, problem in problems
+    ]
+
+
+def ensure(progress: Callable[[str], None] = print) -> Path:
+    """Make or mend the cache; returns its folder. Cheap when all is well.
+
+    Raises ``MirrorError`` when the wheel can't be had or is not the one expected.
+    """
+    where = folder()
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        with _locked(where):
+            if any(_problem(where, name) for name in PLAIN_NAMES):
+                _fetch(where, progress)
+            broken = [name for name in BUNDLE_NAMES if _problem(where, name)]
+            if broken:
+                progress(f"packing {', '.join(broken)}")
+                _pack_all(where)
+    except OSError as error:
+        raise MirrorError(f"cannot write the models to {where}: {error.strerror or error}") from error
+    return where
+
+
+@contextmanager
+def _locked(where: Path) -> Iterator[None]:
+    """Two set-ups at once take turns."""
+    with open(where / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _problem(where: Path, name: str) -> str:
+    """What is wrong with a cached file, empty if nothing."""
+    plain = {Path(source).name: digest for source, digest in _PLAIN.items()}
+    try:
+        data = (where / name).read_bytes()
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    expected = plain.get(name) or _manifest(where).get(name)
+    return "" if hashlib.sha256(data).hexdigest() == expected else "is damaged"
+
+
+def _manifest(where: Path) -> dict[str, str]:
+    """The hashes of the bundles as packed here; empty if there is none for this way of packing."""
+    try:
+        manifest = json.loads((where / "manifest.json").read_text())
+        hashes = manifest["sha256"] if manifest["packing"] == _PACKING else {}
+        return {str(name): str(digest) for name, digest in hashes.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}  # a damaged manifest is a damaged bundle: the caller packs anew or says so
+
+
+def _write(target: Path, data: bytes) -> None:
+    """Atomically: a set-up that is cut off leaves the old file or the new one."""
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+        try:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)  # the models are no secret, unlike what mkstemp is for
+            os.fsync(file.fileno())
+            os.replace(file.name, target)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def _fetch(where: Path, progress: Callable[[str], None]) -> None:
+    """Download the wheel and take the plain models out of it."""
+    progress(f"downloading the models ({WHEEL}, 36 MB)")
+    with tempfile.TemporaryDirectory(dir=where, prefix=".download.") as scratch:
+        # The models are the same in every wheel of that version: one platform serves all.
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        command += ["--no-deps", "--only-binary=:all:", "--python-version", "3.11"]
+        command += ["--platform", "manylinux_2_28_x86_64", "--dest", scratch, WHEEL]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise MirrorError(f"cannot run pip to download the models: {error}") from error
+        wheels = list(Path(scratch).glob("*.whl"))
+        if done.returncode or not wheels:
+            reason = (done.stderr.strip().splitlines() or ["pip failed"])[-1]
+            raise MirrorError(f"cannot download the models ({reason}): check the network, then {MEND}")
+        _extract(wheels[0], where)
+
+
+def _extract(wheel: Path, where: Path) -> None:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for source, digest in _PLAIN.items():
+                data = archive.read(f"mediapipe/modules/{source}")
+                if hashlib.sha256(data).hexdigest() != digest:
+                    raise MirrorError(f"{source} in {wheel.name} is not the model expected: not used")
+                _write(where / Path(source).name, data)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise MirrorError(
+            f"{wheel.name} does not hold the models expected ({error}): {MEND} again"
+        ) from error
+
+
+def _pack_all(where: Path) -> None:
+    hashes = {}
+    for bundle, members in _BUNDLES.items():
+        target = where / bundle
+        with tempfile.TemporaryFile(dir=where) as file:
+            # Stored, not deflated: mediapipe maps the members as they lie.
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                for member, plain in members.items():
+                    info = zipfile.ZipInfo(member)  # its date is fixed: the same models, the same bundle
+                    info.extra = _padding(file.tell() + 30 + len(member))
+                    archive.writestr(info, _with_metadata((where / plain).read_bytes()))
+            file.seek(0)
+            data = file.read()
+        _write(target, data)
+        hashes[bundle] = hashlib.sha256(data).hexdigest()
+    _write(where / "manifest.json", json.dumps({"packing": _PACKING, "sha256": hashes}, indent=1).encode())
+
+
+def _padding(offset: int) -> bytes:
+    """A zip extra field that moves what follows from ``offset`` to a multiple of 16 bytes."""
+    length = 4 + (-offset - 4) % 16
+    return struct.pack("<HH", 0xD935, length - 4) + bytes(length - 4)  # 0xD935: Android's zipalign
+
+
+def _with_metadata(model_bytes: bytes) -> bytes:
+    """The TFLite model with metadata that say its input is RGB scaled to 0..1.
+
+    Models that have metadata (all but the landmark network of the pose) come back as they are.
+    mediapipe's own writer can't be used: it imports a C module that 1.x no longer ships.
+    """
+    import flatbuffers
+    import numpy as np
+    from mediapipe.tasks.metadata import metadata_schema_py_generated as schema
+    from mediapipe.tasks.metadata import schema_py_generated as tflite
+
+    model = tflite.ModelT.InitFromPackedBuf(model_bytes, 0)
+    if any(entry.name == b"TFLITE_METADATA" for entry in model.metadata or []):
+        return model_bytes
+
+    class AlignedBuilder(flatbuffers.Builder):  # type: ignore[misc]  # flatbuffers has no types
+        """Weights start at multiples of 16 bytes, as TFLite wants them to use them in place."""
+
+        def StartVector(self, elemSize: int, numElems: int, alignment: int) -> object:  # noqa: N802, N803
+            return super().StartVector(elemSize, numElems, max(alignment, 16))
+
+    scaling = schema.NormalizationOptionsT(mean=[0.0], std=[255.0])
+    unit = schema.ProcessUnitT(optionsType=schema.ProcessUnitOptions.NormalizationOptions, options=scaling)
+    image = schema.ContentT(
+        contentPropertiesType=schema.ContentProperties.ImageProperties,
+        contentProperties=schema.ImagePropertiesT(colorSpace=schema.ColorSpaceType.RGB),
+    )
+    graph = model.subgraphs[0]
+    inputs = [schema.TensorMetadataT(name="image", content=image, processUnits=[unit])]
+    outputs = [schema.TensorMetadataT(name=graph.tensors[index].name) for index in graph.outputs]
+    described = schema.SubGraphMetadataT(inputTensorMetadata=inputs, outputTensorMetadata=outputs)
+    metadata = schema.ModelMetadataT(subgraphMetadata=[described], minParserVersion="1.0.0")
+
+    builder = flatbuffers.Builder()
+    builder.Finish(metadata.Pack(builder), b"M001")
+    model.buffers.append(tflite.BufferT(data=np.frombuffer(bytes(builder.Output()), np.uint8)))
+    entry = tflite.MetadataT(name="TFLITE_METADATA", buffer=len(model.buffers) - 1)
+    model.metadata = [*(model.metadata or []), entry]
+    builder = AlignedBuilder(len(model_bytes) + 65536)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def main() -> int:
+    """Set up the cache and say where it is."""
+    try:
+        print(f"models ready in {ensure()}")
+    except MirrorError as error:
+        print(f"mirror: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
