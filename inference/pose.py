@@ -1,0 +1,293 @@
+"""Landmarks and mask of one chosen person, kept by identity.
+
+MediaPipe's Pose Landmarker in video mode follows one person. When nobody is followed a second
+landmarker in image mode sees everybody, the nearest and most central is chosen, and the
+follower is started on a picture in which the others are painted over. From then on a jump of
+the skeleton or a change of the clothes' colours means that the follower slid to somebody else:
+its answer is dropped and the person looked for again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mirror.errors import MirrorError
+
+Picture = NDArray[np.uint8]
+Array = NDArray[np.float64]
+
+NOSE, LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP = 0, 11, 12, 23, 24
+FORGET_S = 1.2  # a person who was away for longer is a new person
+SUSPECT_FRAMES = 3
+MIN_TORSO = 0.045  # of the frame's shorter side: smaller "people" are table legs and posters
+MAX_MASK_TORSOS = 9.0  # mask area over torso length squared; a standing person has 1.5 to 3
+JUMP = 0.75  # torso lengths between two frames at 30 per second
+COLOUR_LIMIT = 0.62  # Bhattacharyya distance of the torso's colours to the remembered ones
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One person in one frame.
+
+    ``landmarks`` (33, 4): x px, y px, z (px scale, relative to the hips), visibility 0..1;
+    ``world`` (33, 3) metres, hip-centred, x right, y down, z away from the camera;
+    ``mask`` (h, w) uint8 person mask at the frame's size; ``person`` counts identities.
+    """
+
+    landmarks: Array
+    world: Array
+    mask: Picture
+    person: int
+
+
+def torso(landmarks: Array) -> tuple[Array, float]:
+    """Centre (2,) px and length px of the torso (the longer of its height and shoulder width)."""
+    shoulders = (landmarks[LEFT_SHOULDER, :2] + landmarks[RIGHT_SHOULDER, :2]) / 2
+    hips = (landmarks[LEFT_HIP, :2] + landmarks[RIGHT_HIP, :2]) / 2
+    width = np.linalg.norm(landmarks[LEFT_SHOULDER, :2] - landmarks[RIGHT_SHOULDER, :2])
+    length = max(float(np.linalg.norm(shoulders - hips)), 1.2 * float(width))
+    return (shoulders + hips) / 2, length
+
+
+def plausible(landmarks: Array, mask: Picture | None) -> bool:
+    """Whether this is a person a shopper would call one, not a table the network likes."""
+    if mask is None:
+        return False
+    _, length = torso(landmarks)
+    height, width = mask.shape
+    if length < MIN_TORSO * min(height, width):
+        return False
+    if landmarks[[NOSE, LEFT_SHOULDER, RIGHT_SHOULDER], 3].max() < 0.3:
+        return False
+    corners = landmarks[[LEFT_SHOULDER, RIGHT_SHOULDER, RIGHT_HIP, LEFT_HIP, LEFT_SHOULDER], :2]
+    line = np.concatenate([np.linspace(a, b, 8) for a, b in zip(corners[:-1], corners[1:], strict=True)])
+    column, row = line[:, 0].astype(int), line[:, 1].astype(int)
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    if not inside.any() or (mask[row[inside], column[inside]] > 127).mean() < 0.5:
+        return False
+    return int(np.count_nonzero(mask > 127)) < MAX_MASK_TORSOS * length**2
+
+
+def torso_colours(frame: Picture, landmarks: Array) -> NDArray[np.float32] | None:
+    """Normalised hue-saturation-value histogram of the torso; None where too little shows."""
+    corners = landmarks[[LEFT_SHOULDER, RIGHT_SHOULDER, RIGHT_HIP, LEFT_HIP], :2]
+    centre = corners.mean(0)
+    corners = centre + 0.8 * (corners - centre)
+    low = np.floor(corners.min(0)).astype(int).clip(0)
+    high = np.ceil(corners.max(0)).astype(int) + 1
+    patch = frame[low[1] : high[1], low[0] : high[0]]
+    if patch.size == 0:
+        return None
+    scale = min(1.0, 48 / max(patch.shape[:2]))
+    small = cv2.resize(patch, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    region = np.zeros(small.shape[:2], np.uint8)
+    cv2.fillConvexPoly(region, np.rint((corners - low) * scale).astype(np.int32), 255)
+    if np.count_nonzero(region) < 40:
+        return None
+    hsv = cv2.cvtColor(small, cv2.COLOR_BGR2HSV)
+    histogram = cv2.calcHist([hsv], [0, 1, 2], region, [12, 6, 6], [0, 180, 0, 256, 0, 256]).astype(np.float32)
+    histogram += 1e-3
+    return np.asarray(histogram / histogram.sum(), np.float32)
+
+
+def most_central_and_near(people: list[Array], width: int, height: int) -> int:
+    """Index of the person who stands before the mirror: large and in the middle."""
+
+    def score(landmarks: Array) -> float:
+        centre, length = torso(landmarks)
+        return length / height * (1.0 - 0.7 * abs(float(centre[0]) / width - 0.5) * 2.0)
+
+    return max(range(len(people)), key=lambda index: score(people[index]))
+
+
+class PoseTracker:
+    """Follows one person through a video.
+
+    ``model``: path of a Pose Landmarker ``.task``; ``max_people``: how many the chooser looks at.
+    Raises MirrorError when the model cannot be loaded.
+    """
+
+    def __init__(self, model: Path, max_people: int = 3) -> None:
+        # The graph runtime logs a page of internals on stderr otherwise.
+        os.environ.setdefault("GLOG_minloglevel", "2")
+        import mediapipe as mp
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        self._image: Callable[[Picture], object] = lambda rgb: mp.Image(
+            image_format=mp.ImageFormat.SRGB, data=rgb
+        )
+        try:
+            follow = vision.PoseLandmarkerOptions(
+                base_options=BaseOptions(model_asset_path=str(model)),
+                running_mode=vision.RunningMode.VIDEO,
+                output_segmentation_masks=True,
+            )
+            self._follower = vision.PoseLandmarker.create_from_options(follow)
+            everybody = vision.PoseLandmarkerOptions(
+                base_options=BaseOptions(model_asset_path=str(model)),
+                running_mode=vision.RunningMode.IMAGE,
+                num_poses=max(1, max_people),
+            )
+            self._chooser = vision.PoseLandmarker.create_from_options(everybody)
+        except (RuntimeError, ValueError, OSError, FileNotFoundError) as error:
+            raise MirrorError(f"pose model {model} cannot be loaded ({error}); run ./kiosk setup") from error
+        self._max_people = max_people
+        self._clock_ms = 0
+        self._person = 0
+        self._last: Array | None = None
+        self._last_ns = 0
+        self._colours: NDArray[np.float32] | None = None
+        self._suspect = 0
+
+    def close(self) -> None:
+        """Free the networks."""
+        self._follower.close()
+        self._chooser.close()
+
+    def _follow(self, frame: Picture, step_ms: int) -> tuple[Array, Array, Picture] | None:
+        self._clock_ms += max(1, step_ms)
+        rgb = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        found = self._follower.detect_for_video(self._image(rgb), self._clock_ms)
+        if not found.pose_landmarks or not found.segmentation_masks:
+            return None
+        height, width = frame.shape[:2]
+        landmarks = np.array([[p.x * width, p.y * height, p.z * width, p.visibility] for p in found.pose_landmarks[0]])
+        world = np.array([[p.x, p.y, p.z] for p in found.pose_world_landmarks[0]])
+        mask = np.squeeze(found.segmentation_masks[0].numpy_view())
+        return landmarks, world, cv2.convertScaleAbs(mask, alpha=255.0)
+
+    def _everybody(self, frame: Picture) -> list[Array]:
+        rgb = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        found = self._chooser.detect(self._image(rgb))
+        height, width = frame.shape[:2]
+        people = [
+            np.array([[p.x * width, p.y * height, p.z * width, p.visibility] for p in person])
+            for person in found.pose_landmarks
+        ]
+        distinct: list[Array] = []
+        for person in people:  # the detector sometimes reports one person twice
+            centre, length = torso(person)
+            if length >= MIN_TORSO * min(height, width) and all(
+                np.linalg.norm(centre - torso(other)[0]) > 0.35 * length for other in distinct
+            ):
+                distinct.append(person)
+        return distinct
+
+    def observe(self, frame: Picture, t_source_ns: int) -> Observation | None:
+        """Landmarks of the followed person in ``frame`` (H, W, 3) BGR uint8, or None.
+
+        ``t_source_ns`` must grow from frame to frame.
+        """
+        step_ms = int((t_source_ns - self._last_ns) / 1e6) if self._clock_ms else 33
+        dt = max(1e-3, step_ms / 1e3)
+        away_s = (t_source_ns - self._last_ns) / 1e9
+        found = self._follow(frame, min(step_ms, 1000)) if self._last is not None else None
+        if self._last is not None:
+            if found is not None and plausible(found[0], found[2]) and self._same(frame, found[0], dt):
+                return self._keep(frame, found, t_source_ns)
+            if away_s > FORGET_S:
+                self._last = self._colours = None
+        chosen = self._choose(frame)
+        if chosen is None:
+            return None
+        found = self._lock(frame, chosen)
+        if found is None or not plausible(found[0], found[2]):
+            return None
+        if self._last is None:
+            self._person += 1
+            self._colours = None
+        return self._keep(frame, found, t_source_ns)
+
+    def _keep(self, frame: Picture, found: tuple[Array, Array, Picture], t_ns: int) -> Observation:
+        landmarks, world, mask = found
+        self._last, self._last_ns, self._suspect = landmarks, t_ns, 0
+        colours = torso_colours(frame, landmarks)
+        if colours is not None:
+            # Slowly: the light may change, the clothes do not.
+            self._colours = colours if self._colours is None else 0.95 * self._colours + 0.05 * colours
+        return Observation(landmarks, world, mask, self._person)
+
+    def _same(self, frame: Picture, landmarks: Array, dt: float) -> bool:
+        """Whether the follower's answer is still the person it was told to follow."""
+        assert self._last is not None
+        centre, length = torso(landmarks)
+        before, before_length = torso(self._last)
+        reach = JUMP * max(length, before_length) * max(1.0, dt * 30.0) ** 0.5
+        if np.linalg.norm(centre - before) > reach:
+            return False
+        if not 0.55 < length / max(before_length, 1e-6) < 1.8:
+            return False
+        colours = torso_colours(frame, landmarks)
+        if colours is not None and self._colours is not None:
+            distance = cv2.compareHist(colours, self._colours, cv2.HISTCMP_BHATTACHARYYA)
+            # Arms and turns change the colours for a moment; another person changes them for good.
+            self._suspect = self._suspect + 1 if distance > COLOUR_LIMIT else 0
+            if self._suspect >= SUSPECT_FRAMES * 5:
+                return False
+        return True
+
+    def _choose(self, frame: Picture) -> tuple[Array, list[Array]] | None:
+        people = self._everybody(frame)
+        if not people:
+            return None
+        height, width = frame.shape[:2]
+        if self._last is None:
+            index = most_central_and_near(people, width, height)
+            return people[index], people[:index] + people[index + 1 :]
+        centre, length = torso(self._last)
+        scores = []
+        for person in people:
+            colours = torso_colours(frame, person)
+            unlike = (
+                cv2.compareHist(colours, self._colours, cv2.HISTCMP_BHATTACHARYYA)
+                if colours is not None and self._colours is not None
+                else 0.5
+            )
+            away = float(np.linalg.norm(torso(person)[0] - centre)) / length
+            scores.append(away * 0.3 + unlike if away < 2.0 and unlike < COLOUR_LIMIT else np.inf)
+        index = int(np.argmin(scores))
+        if not np.isfinite(scores[index]):
+            return None
+        return people[index], people[:index] + people[index + 1 :]
+
+    def _lock(self, frame: Picture, chosen: tuple[Array, list[Array]]) -> tuple[Array, Array, Picture] | None:
+        """Start the follower on the chosen person: forget the old track, hide the others once."""
+        person, others = chosen
+        self._follow(np.zeros_like(frame), 1)
+        found = self._follow(frame, 1) if not others else None
+        if found is None and others:
+            found = self._follow(self._without(frame, person, others), 1)
+            if found is not None:
+                # Mask and landmarks as the whole picture gives them, from now on.
+                found = self._follow(frame, 1) or found
+        if found is None:
+            return None
+        centre, length = torso(found[0])
+        if np.linalg.norm(centre - torso(person)[0]) > 0.8 * length:
+            return None
+        return found
+
+    @staticmethod
+    def _without(frame: Picture, person: Array, others: list[Array]) -> Picture:
+        """The frame with everything painted grey that is nearer to another than to ``person``."""
+        hidden = np.full_like(frame, 114)
+        margin = 0.45 * torso(person)[1]
+        low = person[:, :2].min(0) - margin
+        high = person[:, :2].max(0) + margin
+        for other in others:
+            middle = (torso(other)[0][0] + torso(person)[0][0]) / 2
+            if torso(other)[0][0] > torso(person)[0][0]:
+                high[0] = min(high[0], max(middle, person[[11, 12], 0].max()))
+            else:
+                low[0] = max(low[0], min(middle, person[[11, 12], 0].min()))
+        x0, y0 = np.floor(low).astype(int).clip(0)
+        x1, y1 = np.ceil(high).astype(int).clip(0)
+        hidden[y0:y1, x0:x1] = frame[y0:y1, x0:x1]
+        return hidden
