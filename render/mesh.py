@@ -1,0 +1,188 @@
+"""Skinned surfaces as plain arrays, and what the CPU needs to know of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.body_model import BodyModel
+
+Floats = NDArray[np.float32]
+
+# Edge of the cells (metres) within which the depth-only body is reduced to one vertex: the
+# model spends over half its triangles on face, fingers and toes. Limbs, whose outline cuts
+# cloth, stay as they are.
+_CELL_M = {1: 0.025, 5: 0.012, 8: 0.012, 12: 0.03, 15: 0.03}
+
+# Pull of the depth-only body surface inwards, metres, by body region (see the body model):
+# nothing where the body must win over cloth (head, hands, feet), more where cloth lies on it.
+INWARD_M = {
+    0: 0.020, 1: 0.0, 2: 0.004, 3: 0.012, 4: 0.006, 5: 0.0, 6: 0.012, 7: 0.006, 8: 0.0,
+    9: 0.020, 10: 0.015, 11: 0.008, 12: 0.0, 13: 0.015, 14: 0.008, 15: 0.0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SkinnedMesh:
+    """A surface bound to the body's skeleton, at the mean shape in the rest pose.
+
+    positions, normals: (V, 3) float32, body space, metres. faces: (F, 3) int, counter-clockwise
+    seen from outside. joints, weights: (V, 4) bone indices and weights (sum 1).
+    shape_basis: (K, V, 3) metres per unit of each shape coefficient. size_step: (V, 3) metres
+    for one size up. texcoords: (V, 2) in metres of fabric. tangents: (V, 4) towards +u, with the
+    sign of the bitangent (towards +v). inward: (V,) metres by which the depth-only body surface
+    lies under the skin.
+    """
+
+    positions: Floats
+    normals: Floats
+    faces: NDArray[np.int32]
+    joints: NDArray[np.uint8]
+    weights: Floats
+    shape_basis: NDArray[np.floating]
+    size_step: Floats | None = None
+    texcoords: Floats | None = None
+    tangents: Floats | None = None
+    inward: Floats | None = None
+    # The most that one unit of each coefficient moves any vertex; bounds a change cheaply.
+    reach: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        count = len(self.positions)
+        for name in ("normals", "joints", "weights", "texcoords", "tangents", "inward", "size_step"):
+            value = getattr(self, name)
+            if value is not None and len(value) != count:
+                raise ValueError(f"{name} has {len(value)} rows for {count} vertices")
+        if self.shape_basis.ndim != 3 or self.shape_basis.shape[1:] != (count, 3):
+            raise ValueError(f"shape_basis is {self.shape_basis.shape}, not (K, {count}, 3)")
+        if len(self.faces) and not 0 <= int(self.faces.min()) <= int(self.faces.max()) < count:
+            raise ValueError("faces name vertices that do not exist")
+        reach = np.linalg.norm(self.shape_basis.astype(np.float32), axis=2)
+        object.__setattr__(self, "reach", reach.max(axis=1) if count else reach.sum(axis=1))
+
+    def rest(self, shape: Floats, size_steps: float = 0.0) -> Floats:
+        """Rest vertices (V, 3) of the given shape (K,) and number of sizes above the base size."""
+        moved = np.tensordot(shape.astype(np.float32), self.shape_basis.astype(np.float32), axes=1)
+        vertices: Floats = self.positions + moved
+        if self.size_step is not None and size_steps:
+            vertices = vertices + np.float32(size_steps) * self.size_step
+        return vertices
+
+    def change_bound(self, before: Floats, after: Floats) -> float:
+        """The most (metres) that any rest vertex can move between two shapes (K,)."""
+        return float(np.abs(after - before) @ self.reach)
+
+
+def skin_points(points: Floats, joints: NDArray[np.uint8], weights: Floats, skin: Floats) -> Floats:
+    """Skin rest points (N, 3) with matrices (J, 3, 4) into camera space (N, 3), metres."""
+    blended = np.einsum("nk,nkij->nij", weights, skin[joints])
+    camera: Floats = np.einsum("nij,nj->ni", blended[:, :, :3], points) + blended[:, :, 3]
+    return camera
+
+
+def project(points: Floats, intrinsics: tuple[float, float, float, float]) -> Floats:
+    """Project camera-space points (N, 3) to pixels (N, 2); points must lie before the camera."""
+    fx, fy, cx, cy = intrinsics
+    pixels = points[:, :2] / points[:, 2:3] * (fx, fy) + (cx, cy)
+    return pixels.astype(np.float32)
+
+
+def spread_sample(positions: Floats, spacing: float) -> NDArray[np.intp]:
+    """Indices of one vertex in each occupied cell of a grid of ``spacing`` metres.
+
+    Every vertex lies within sqrt(3) * spacing of a chosen one, so that the sample and a margin
+    bound the whole surface.
+    """
+    cells = np.floor(positions / spacing).astype(np.int64)
+    _, chosen = np.unique(cells, axis=0, return_index=True)
+    return chosen
+
+
+def vertex_normals(positions: Floats, faces: NDArray[np.integer]) -> Floats:
+    """Area-weighted unit normals (V, 3), smooth across vertices that share a position."""
+    _, welded = np.unique(positions.round(5), axis=0, return_inverse=True)
+    welded = welded.reshape(-1)
+    corner = positions[faces]
+    cross = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    total = np.zeros((int(welded.max()) + 1, 3))
+    for k in range(3):
+        np.add.at(total, welded[faces[:, k]], cross)
+    normals = total[welded]
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    return normals.astype(np.float32)
+
+
+def vertex_tangents(positions: Floats, normals: Floats, texcoords: Floats, faces: NDArray[np.integer]) -> Floats:
+    """Tangents (V, 4) of texture coordinates (V, 2): unit xyz towards +u, w the bitangent's sign."""
+    corner, uv = positions[faces].astype(np.float64), texcoords[faces].astype(np.float64)
+    e1, e2 = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
+    d1, d2 = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
+    area = d1[:, 0] * d2[:, 1] - d2[:, 0] * d1[:, 1]
+    sign = np.where(area < 0, -1.0, 1.0)[:, None]
+    along_u = (e1 * d2[:, 1:] - e2 * d1[:, 1:]) * sign
+    along_v = (e2 * d1[:, :1] - e1 * d2[:, :1]) * sign
+    total = np.zeros((2, len(positions), 3))
+    for k in range(3):
+        np.add.at(total[0], faces[:, k], along_u)
+        np.add.at(total[1], faces[:, k], along_v)
+    t = total[0] - normals * np.sum(normals * total[0], axis=1, keepdims=True)
+    length = np.linalg.norm(t, axis=1, keepdims=True)
+    # Where the texture is collapsed any direction in the surface will do.
+    fallback = np.cross(normals, np.where(np.abs(normals[:, 1:2]) < 0.9, (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)))
+    t = np.where(length > 1e-12, t / np.maximum(length, 1e-12), fallback)
+    handed = np.where(np.sum(np.cross(normals, t) * total[1], axis=1) < 0, -1.0, 1.0)
+    return np.concatenate([t, handed[:, None]], axis=1).astype(np.float32)
+
+
+def body_surface(model: BodyModel) -> SkinnedMesh:
+    """The body as the depth-only surface that hides cloth behind it."""
+    full = SkinnedMesh(
+        positions=model.vertices,
+        normals=vertex_normals(model.vertices, model.faces),
+        faces=model.faces,
+        joints=model.skin_indices,
+        weights=model.skin_weights,
+        shape_basis=model.shape_basis,
+        inward=_by_region(model.region, INWARD_M),
+    )
+    return coarsened(full, _by_region(model.region, _CELL_M))
+
+
+def _by_region(region: NDArray[np.uint8], values: dict[int, float]) -> Floats:
+    table = np.zeros(256, np.float32)
+    table[list(values)] = list(values.values())
+    return table[region]
+
+
+def coarsened(mesh: SkinnedMesh, cell: Floats) -> SkinnedMesh:
+    """The mesh with all vertices in one cell of a grid merged into the one nearest their mean.
+
+    cell: (V,) edge of the vertex's grid in metres, 0 to keep the vertex. Texture coordinates
+    and tangents are dropped.
+    """
+    size = np.where(cell > 0, cell, 1.0)[:, None]
+    keys = np.concatenate([np.floor(mesh.positions / size), cell[:, None], np.zeros_like(size)], axis=1)
+    kept = cell <= 0
+    keys[kept, 4] = 1 + np.flatnonzero(kept)
+    _, group = np.unique(keys, axis=0, return_inverse=True)
+    group = group.reshape(-1)
+    count = np.bincount(group).astype(np.float64)[:, None]
+    mean = np.stack([np.bincount(group, mesh.positions[:, k]) for k in range(3)], axis=1) / count
+    distance = np.linalg.norm(mesh.positions - mean[group], axis=1)
+    order = np.lexsort((distance, group))
+    chosen = order[np.unique(group[order], return_index=True)[1]]
+    faces = group[mesh.faces]
+    a, b, c = faces.T
+    faces = faces[(a != b) & (b != c) & (c != a)]
+    return SkinnedMesh(
+        positions=mesh.positions[chosen],
+        normals=mesh.normals[chosen],
+        faces=faces.astype(np.int32),
+        joints=mesh.joints[chosen],
+        weights=mesh.weights[chosen],
+        shape_basis=mesh.shape_basis[:, chosen],
+        size_step=None if mesh.size_step is None else mesh.size_step[chosen],
+        inward=None if mesh.inward is None else mesh.inward[chosen],
+    )

@@ -1,0 +1,364 @@
+"""Draws garments on a skinned body, offscreen, and reads back only the pixels they cover.
+
+The body goes first, to depth only; then the garments, innermost layer first. The picture has
+no antialiasing of its own: ``render.compositing`` softens the outline where it blends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from render import gl  # first: chooses the OpenGL platform
+from render.mesh import Floats, SkinnedMesh, project, skin_points, spread_sample
+from render.resources import Program, SkinnedPrimitive, Texture
+
+# isort: split
+from OpenGL import GL
+from pyrender.renderer import Renderer
+from pyrender.shader_program import ShaderProgramCache
+
+Box = tuple[int, int, int, int]
+Intrinsics = tuple[float, float, float, float]
+
+MAX_BONES = 32
+NEAR_M, FAR_M = 0.1, 30.0
+_SAMPLE_M = 0.03  # spacing of the vertices that bound a garment on the screen
+_RESHAPE_M = 0.0005  # rest vertices are uploaded anew when one may have moved this far
+_INSIDE = 0.3  # how much of the surrounding light reaches the inside of a garment
+_FLAT = 0.01  # a relief with less contrast than this in its normals cannot be seen
+_RECEDE_M = 0.01  # each inner garment is held this far behind the next outer one
+
+# Normalisation of the basis that messages.Light documents.
+_SH_CONSTANTS = np.array(
+    [0.282095, 0.488603, 0.488603, 0.488603, 1.092548, 1.092548, 0.315392, 1.092548, 0.546274], np.float32
+)
+
+
+@dataclass(frozen=True)
+class Cloth:
+    """A garment ready to draw: its surface, its fabric and its named points.
+
+    albedo, relief: (H, W, 3) uint8 RGB, tileable; relief holds tangent-space normals (+y up the
+    picture) or is None for a smooth fabric. repeat_m: metres of one repeat across and down.
+    layer: outerness, larger lies outside. trimmed: whether it follows the body closely enough
+    to be cut where it leaves the person (a flared skirt does not). anchors: names to vertices.
+    """
+
+    name: str
+    mesh: SkinnedMesh
+    albedo: NDArray[np.uint8]
+    relief: NDArray[np.uint8] | None
+    repeat_m: tuple[float, float]
+    layer: int = 0
+    trimmed: bool = True
+    size_steps: float = 0.0
+    anchors: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What was drawn for one frame.
+
+    picture: (h, w, 4) uint8; BGR colour (sRGB, straight, not premultiplied) and a tag: 0 where
+    there is no cloth, else 1 + the garment's place in the renderer's ``cloths``. It is a view
+    of a buffer that the next frame overwrites. box: x0, y0, x1, y1 of it in the frame.
+    """
+
+    picture: NDArray[np.uint8]
+    box: Box
+
+
+class _Loaded:
+    """A surface on the GPU, with the shape it was last uploaded in."""
+
+    def __init__(self, mesh: SkinnedMesh, repeat_m: tuple[float, float], size_steps: float) -> None:
+        self.mesh = mesh
+        self.size_steps = size_steps
+        self.primitive = SkinnedPrimitive(mesh, repeat_m)
+        self.primitive._add_to_context()
+        self._shape: Floats | None = None
+        self.rest: Floats = mesh.positions
+
+    def reshape(self, shape: Floats) -> bool:
+        """Follow the body's shape; True if the rest vertices changed."""
+        if self._shape is not None and self.mesh.change_bound(self._shape, shape) <= _RESHAPE_M:
+            return False
+        self._shape = shape.copy()
+        self.rest = self.mesh.rest(shape, self.size_steps)
+        self.primitive.move(self.rest)
+        return True
+
+
+class _Dressed(_Loaded):
+    """A garment on the GPU."""
+
+    def __init__(self, cloth: Cloth) -> None:
+        super().__init__(cloth.mesh, cloth.repeat_m, cloth.size_steps)
+        self.cloth = cloth
+        self.albedo = Texture(cloth.albedo, colour=True)
+        self.relief = None if cloth.relief is None else Texture(cloth.relief, colour=False)
+        self.sample = spread_sample(cloth.mesh.positions, _SAMPLE_M)
+
+    def relief_shows(self, metres_per_px: float) -> bool:
+        """Whether anything of the relief is left where a pixel covers this much cloth."""
+        if self.relief is None:
+            return False
+        texels = metres_per_px * self.relief.size[0] / self.cloth.repeat_m[0]
+        level = int(np.clip(round(np.log2(max(texels, 1.0))), 0, len(self.relief.contrast) - 1))
+        return self.relief.contrast[level] > _FLAT
+
+    def delete(self) -> None:
+        self.primitive.delete()
+        self.albedo.delete()
+        if self.relief is not None:
+            self.relief.delete()
+
+
+class GarmentRenderer(Renderer):  # type: ignore[misc]
+    """Draws dressed bodies offscreen. Lives in one thread; needs a current ``gl.Context``.
+
+    OpenGL errors raise ``gl.GraphicsError``.
+    """
+
+    def __init__(self, width: int, height: int, body: SkinnedMesh) -> None:
+        super().__init__(width, height)
+        self._program_cache = ShaderProgramCache(shader_dir=str(Path(__file__).with_name("shaders")))
+        with gl.errors_as("setting up the renderer"):
+            self._depth = self._program("depth.frag")
+            self._plain = self._program("cloth.frag", SHADED=1)
+            self._relief = self._program("cloth.frag", SHADED=1, RELIEF=1)
+            self._body = _Loaded(body, (1.0, 1.0), 0.0)
+            gl.check("setting up the renderer")
+        self._dressed: list[_Dressed] = []
+        self._buffer = np.zeros(0, np.uint8)
+        self._pending: Box | None = None
+        self._skin = np.zeros((0, 3, 4), np.float32)
+        self._intrinsics: Intrinsics = (1.0, 1.0, 0.0, 0.0)
+        self._metres_per_px = 0.0
+
+    def _program(self, fragment: str, **defines: int) -> Program:
+        program = self._program_cache.get_program(
+            "skin.vert", fragment, defines={**defines, "BONE_ROWS": 3 * MAX_BONES}
+        )
+        if not program._in_context():
+            program._add_to_context()
+        wrapped = Program(program)
+        if "SHADED" in defines:
+            wrapped.use()
+            wrapped.unit("albedo", 0)
+            if "RELIEF" in defines:
+                wrapped.unit("relief", 1)
+        return wrapped
+
+    # Contents -----------------------------------------------------------------------------------
+
+    @property
+    def cloths(self) -> list[Cloth]:
+        """The garments drawn, in drawing order (innermost first)."""
+        return [dressed.cloth for dressed in self._dressed]
+
+    def dress(self, cloths: Sequence[Cloth]) -> None:
+        """Draw these garments from now on, instead of the former ones."""
+        with gl.errors_as("loading garments"):
+            for dressed in self._dressed:
+                dressed.delete()
+            self._dressed = [_Dressed(cloth) for cloth in sorted(cloths, key=lambda cloth: cloth.layer)]
+            gl.check("loading garments")
+
+    def resize(self, width: int, height: int) -> None:
+        """Draw for frames of another size, in pixels."""
+        self.viewport_width, self.viewport_height = width, height
+
+    # Drawing ------------------------------------------------------------------------------------
+
+    def submit(self, skin: Floats, intrinsics: Intrinsics, shape: Floats, light: Floats) -> Box | None:
+        """Start drawing one frame; ``collect`` waits for it and reads it.
+
+        skin: (J, 3, 4) matrices from rest to camera space; intrinsics: fx, fy, cx, cy in px of
+        the frame; shape: (K,) coefficients; light: (9, 3) as in ``messages.Light``.
+        Returns the box that holds every garment pixel, or None when none is in view.
+        """
+        if len(skin) > MAX_BONES:
+            raise ValueError(f"{len(skin)} bones; the shaders hold {MAX_BONES}")
+        self._skin, self._intrinsics = skin, intrinsics
+        with gl.errors_as("drawing"):
+            for dressed in self._dressed:
+                dressed.reshape(shape)
+            self._pending = self._bounds()
+            if self._pending is None:
+                return None
+            self._body.reshape(shape)
+            self._draw(self._pending, light)
+            GL.glFlush()  # starts the rasteriser's threads while the caller goes on
+        return self._pending
+
+    def collect(self) -> Drawing | None:
+        """Wait for the submitted frame and read back its pixels; None when nothing was in view."""
+        box, self._pending = self._pending, None
+        if box is None:
+            return None
+        x0, y0, x1, y1 = box
+        width, height = x1 - x0, y1 - y0
+        size = width * height * 4
+        if self._buffer.size < size:
+            self._buffer = np.empty(self.viewport_width * self.viewport_height * 4, np.uint8)
+        picture = self._buffer[:size].reshape(height, width, 4)
+        with gl.errors_as("reading pixels"):
+            GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, self._main_fb)
+            GL.glReadPixels(x0, y0, width, height, GL.GL_RGBA, GL.GL_UNSIGNED_BYTE, picture)
+            gl.check("reading pixels")
+        return Drawing(picture, box)
+
+    def draw(self, skin: Floats, intrinsics: Intrinsics, shape: Floats, light: Floats) -> Drawing | None:
+        """``submit`` and ``collect`` in one."""
+        self.submit(skin, intrinsics, shape, light)
+        return self.collect()
+
+    def anchors(self) -> dict[str, tuple[float, float]]:
+        """Pixel positions of the named points of the submitted frame's garments, as drawn.
+
+        Where two garments share a name, the inner one's stands for tops (collar, shoulders,
+        cuffs) and hems alike: the first in drawing order.
+        """
+        found: dict[str, tuple[float, float]] = {}
+        for dressed in self._dressed:
+            names = [name for name in dressed.cloth.anchors if name not in found]
+            if not names:
+                continue
+            camera = self._skinned(dressed, np.array([dressed.cloth.anchors[name] for name in names]))
+            for name, point, pixel in zip(names, camera, project(camera, self._intrinsics), strict=True):
+                if point[2] > NEAR_M:
+                    found[name] = (float(pixel[0]), float(pixel[1]))
+        return found
+
+    def _skinned(self, loaded: _Loaded, chosen: NDArray[np.intp]) -> Floats:
+        mesh = loaded.mesh
+        return skin_points(loaded.rest[chosen], mesh.joints[chosen], mesh.weights[chosen], self._skin)
+
+    def _bounds(self) -> Box | None:
+        """The box of the frame that every garment falls in, from a spread sample of vertices."""
+        width, height = self.viewport_width, self.viewport_height
+        low, high = np.full(2, np.inf), np.full(2, -np.inf)
+        self._metres_per_px = np.inf
+        for dressed in self._dressed:
+            camera = self._skinned(dressed, dressed.sample)
+            nearest = float(camera[:, 2].min())
+            if nearest < 2 * NEAR_M:
+                self._metres_per_px = 0.0
+                return (0, 0, width, height)
+            pixels = project(camera, self._intrinsics)
+            self._metres_per_px = min(self._metres_per_px, nearest / self._intrinsics[0])
+            margin = 2.0 + 1.5 * _SAMPLE_M / self._metres_per_px
+            low = np.minimum(low, pixels.min(axis=0) - margin)
+            high = np.maximum(high, pixels.max(axis=0) + margin)
+        x0, y0 = (int(max(0.0, np.floor(value))) for value in low.clip(-1e6, 1e6))
+        x1 = int(min(float(width), np.ceil(high[0].clip(-1e6, 1e6))))
+        y1 = int(min(float(height), np.ceil(high[1].clip(-1e6, 1e6))))
+        return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+
+    def _draw(self, box: Box, light: Floats) -> None:
+        self._configure_main_framebuffer()
+        GL.glBindFramebuffer(GL.GL_DRAW_FRAMEBUFFER, self._main_fb)
+        GL.glViewport(0, 0, self.viewport_width, self.viewport_height)
+        x0, y0, x1, y1 = box
+        GL.glEnable(GL.GL_SCISSOR_TEST)
+        GL.glScissor(x0, y0, x1 - x0, y1 - y0)
+        GL.glEnable(GL.GL_DEPTH_TEST)
+        GL.glDepthFunc(GL.GL_LESS)
+        GL.glDepthMask(GL.GL_TRUE)
+        GL.glColorMask(GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE)
+        GL.glClearColor(0.0, 0.0, 0.0, 0.0)
+        GL.glClear(GL.GL_COLOR_BUFFER_BIT | GL.GL_DEPTH_BUFFER_BIT)
+        # Row 0 of the target is row 0 of the picture, which turns every face round.
+        GL.glFrontFace(GL.GL_CW)
+        projection = self._projection()
+        bones = np.ascontiguousarray(self._skin.reshape(-1, 4), np.float32)
+
+        self._depth.use()
+        self._depth.matrix("projection", projection)
+        self._depth.rows("bones", bones)
+        self._depth.number("recede", 0.0)
+        GL.glColorMask(GL.GL_FALSE, GL.GL_FALSE, GL.GL_FALSE, GL.GL_FALSE)
+        GL.glEnable(GL.GL_CULL_FACE)
+        self._body.primitive.draw()
+        GL.glDisable(GL.GL_CULL_FACE)
+        GL.glColorMask(GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE)
+
+        coefficients = light.astype(np.float32) * _SH_CONSTANTS[:, None]
+        inside = (_INSIDE * coefficients[0].clip(0.0)) ** (1 / 2.2)
+        current: Program | None = None
+        for number, dressed in enumerate(self._dressed, start=1):
+            program = self._relief if dressed.relief_shows(self._metres_per_px) else self._plain
+            if program is not current:
+                program.use()
+                program.matrix("projection", projection)
+                program.rows("bones", bones)
+                program.rows("light", coefficients)
+                program.rows("inside", inside[None])
+                current = program
+            program.number("tag", number / 255.0)
+            program.number("recede", _RECEDE_M * (len(self._dressed) - number))
+            dressed.albedo.bind(0)
+            if program is self._relief and dressed.relief is not None:
+                dressed.relief.bind(1)
+            dressed.primitive.draw()
+        GL.glBindVertexArray(0)
+        GL.glDisable(GL.GL_SCISSOR_TEST)
+        gl.check("drawing")
+
+    def _projection(self) -> Floats:
+        """Clip matrix (4, 4): camera-space metres to the target, whose row 0 is the top."""
+        fx, fy, cx, cy = self._intrinsics
+        width, height = self.viewport_width, self.viewport_height
+        depth = (FAR_M + NEAR_M) / (FAR_M - NEAR_M)
+        return np.array(
+            [
+                [2 * fx / width, 0, 2 * cx / width - 1, 0],
+                [0, 2 * fy / height, 2 * cy / height - 1, 0],
+                [0, 0, depth, -2 * FAR_M * NEAR_M / (FAR_M - NEAR_M)],
+                [0, 0, 1, 0],
+            ],
+            np.float32,
+        )
+
+    # The target ---------------------------------------------------------------------------------
+
+    def _configure_main_framebuffer(self) -> None:
+        """One colour and one depth buffer: no multisampling, no depth read-back."""
+        size = (self.viewport_width, self.viewport_height)
+        if self._main_fb is not None and self._main_fb_dims == size:
+            return
+        self._delete_main_framebuffer()
+        self._main_cb, self._main_db = (int(name) for name in GL.glGenRenderbuffers(2))
+        self._main_fb = int(GL.glGenFramebuffers(1))
+        GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self._main_fb)
+        for buffer, storage, point in (
+            (self._main_cb, GL.GL_RGBA8, GL.GL_COLOR_ATTACHMENT0),
+            (self._main_db, GL.GL_DEPTH_COMPONENT24, GL.GL_DEPTH_ATTACHMENT),
+        ):
+            GL.glBindRenderbuffer(GL.GL_RENDERBUFFER, buffer)
+            GL.glRenderbufferStorage(GL.GL_RENDERBUFFER, storage, *size)
+            GL.glFramebufferRenderbuffer(GL.GL_FRAMEBUFFER, point, GL.GL_RENDERBUFFER, buffer)
+        if GL.glCheckFramebufferStatus(GL.GL_FRAMEBUFFER) != GL.GL_FRAMEBUFFER_COMPLETE:
+            raise gl.GraphicsError(f"the graphics driver refuses a {size[0]}x{size[1]} drawing target")
+        self._main_fb_dims = size
+        self._buffer = np.empty(size[0] * size[1] * 4, np.uint8)
+
+    def _delete_main_framebuffer(self) -> None:
+        if self._main_fb is not None:
+            GL.glDeleteFramebuffers(1, [self._main_fb])
+            GL.glDeleteRenderbuffers(2, [self._main_cb, self._main_db])
+        self._main_fb = self._main_cb = self._main_db = None
+        self._main_fb_dims = (None, None)
+
+    def delete(self) -> None:
+        """Free everything held in OpenGL."""
+        for dressed in getattr(self, "_dressed", []):
+            dressed.delete()
+        self._dressed = []
+        super().delete()

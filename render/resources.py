@@ -1,0 +1,188 @@
+"""What lives in OpenGL: skinned vertex buffers, fabric textures, the drawing target."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from render import gl  # first: chooses the OpenGL platform
+from render.mesh import Floats, SkinnedMesh, vertex_tangents
+
+# isort: split
+from OpenGL import GL
+from pyrender.primitive import Primitive
+
+
+class SkinnedPrimitive(Primitive):  # type: ignore[misc]
+    """A pyrender primitive whose joints and weights reach the GPU.
+
+    Attribute locations are those of ``skin.vert``. Positions have a buffer of their own, so
+    that a new shape uploads nothing else.
+    """
+
+    def __init__(self, mesh: SkinnedMesh, repeat_m: tuple[float, float] = (1.0, 1.0)) -> None:
+        super().__init__(
+            positions=mesh.positions, normals=mesh.normals, joints_0=mesh.joints, weights_0=mesh.weights
+        )
+        self.faces = np.ascontiguousarray(mesh.faces, np.uint32)
+        count = len(mesh.positions)
+        uv = np.zeros((count, 2), np.float32) if mesh.texcoords is None else mesh.texcoords
+        # Tangents matter only where there is a texture to follow.
+        self._tangents = np.zeros((count, 4), np.float32)
+        if mesh.tangents is not None:
+            self._tangents = mesh.tangents
+        elif mesh.texcoords is not None:
+            self._tangents = vertex_tangents(mesh.positions, mesh.normals, mesh.texcoords, mesh.faces)
+        self._repeats = (uv / np.asarray(repeat_m, np.float32)).astype(np.float32)
+        self._inward = np.zeros(count, np.float32) if mesh.inward is None else mesh.inward
+        self._position_buffer = 0
+
+    def _add_to_context(self) -> None:
+        if self._vaid is not None:
+            raise ValueError("the primitive is already in a context")
+        self._vaid = GL.glGenVertexArrays(1)
+        GL.glBindVertexArray(self._vaid)
+        self._position_buffer = self._attribute(0, np.asarray(self.positions, np.float32), GL.GL_DYNAMIC_DRAW)
+        self._attribute(1, np.asarray(self.normals, np.float32))
+        self._attribute(2, np.asarray(self.joints_0, np.uint8))
+        self._attribute(3, np.asarray(self.weights_0, np.float32))
+        self._attribute(4, self._repeats)
+        self._attribute(5, np.asarray(self._tangents, np.float32))
+        self._attribute(6, np.asarray(self._inward, np.float32).reshape(-1, 1))
+        elements = GL.glGenBuffers(1)
+        self._buffers.append(elements)
+        GL.glBindBuffer(GL.GL_ELEMENT_ARRAY_BUFFER, elements)
+        GL.glBufferData(GL.GL_ELEMENT_ARRAY_BUFFER, self.faces.nbytes, self.faces, GL.GL_STATIC_DRAW)
+        GL.glBindVertexArray(0)
+        gl.check("vertex buffers")
+
+    def _attribute(self, location: int, values: NDArray[Any], usage: int = GL.GL_STATIC_DRAW) -> int:
+        values = np.ascontiguousarray(values)
+        buffer = int(GL.glGenBuffers(1))
+        self._buffers.append(buffer)
+        GL.glBindBuffer(GL.GL_ARRAY_BUFFER, buffer)
+        GL.glBufferData(GL.GL_ARRAY_BUFFER, values.nbytes, values, usage)
+        start = ctypes.c_void_p(0)
+        if values.dtype == np.uint8:
+            GL.glVertexAttribIPointer(location, values.shape[1], GL.GL_UNSIGNED_BYTE, 0, start)
+        else:
+            GL.glVertexAttribPointer(location, values.shape[1], GL.GL_FLOAT, GL.GL_FALSE, 0, start)
+        GL.glEnableVertexAttribArray(location)
+        return buffer
+
+    def move(self, positions: Floats) -> None:
+        """Replace the rest vertices (V, 3)."""
+        positions = np.ascontiguousarray(positions, np.float32)
+        if positions.shape != np.shape(self.positions):
+            raise ValueError(f"{positions.shape} rest vertices for {np.shape(self.positions)}")
+        GL.glBindBuffer(GL.GL_ARRAY_BUFFER, self._position_buffer)
+        GL.glBufferSubData(GL.GL_ARRAY_BUFFER, 0, positions.nbytes, positions)
+        GL.glBindBuffer(GL.GL_ARRAY_BUFFER, 0)
+
+    def draw(self) -> None:
+        """Draw every triangle with the bound program."""
+        self._bind()
+        GL.glDrawElements(GL.GL_TRIANGLES, self.faces.size, GL.GL_UNSIGNED_INT, ctypes.c_void_p(0))
+
+
+class Texture:
+    """A repeating, mipmapped 2D texture from an (H, W, 3) uint8 RGB picture; row 0 is v = 0.
+
+    ``colour`` pictures hold sRGB values; their smaller levels average linear light, and the
+    shader gets sRGB values unconverted. ``contrast[i]`` is the standard deviation of level i's
+    first two channels, 0..1: what of a relief is left from afar.
+    """
+
+    def __init__(self, picture: NDArray[np.uint8], colour: bool) -> None:
+        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+            raise ValueError(f"a texture must be (H, W, 3) uint8, not {picture.shape} {picture.dtype}")
+        self.size = (picture.shape[1], picture.shape[0])
+        self.contrast: list[float] = []
+        self._id = int(GL.glGenTextures(1))
+        GL.glBindTexture(GL.GL_TEXTURE_2D, self._id)
+        GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)
+        for level, pixels in enumerate(_pyramid(picture, colour)):
+            height, width = pixels.shape[:2]
+            GL.glTexImage2D(
+                GL.GL_TEXTURE_2D, level, GL.GL_RGB8, width, height, 0, GL.GL_RGB, GL.GL_UNSIGNED_BYTE, pixels
+            )
+            self.contrast.append(float(pixels[..., :2].std(axis=(0, 1)).max()) / 127.5)
+        for name, value in (
+            (GL.GL_TEXTURE_MAG_FILTER, GL.GL_LINEAR),
+            # Blending two levels as well would nearly double the cost of a software texture.
+            (GL.GL_TEXTURE_MIN_FILTER, GL.GL_LINEAR_MIPMAP_NEAREST),
+            (GL.GL_TEXTURE_WRAP_S, GL.GL_REPEAT),
+            (GL.GL_TEXTURE_WRAP_T, GL.GL_REPEAT),
+        ):
+            GL.glTexParameteri(GL.GL_TEXTURE_2D, name, value)
+        GL.glBindTexture(GL.GL_TEXTURE_2D, 0)
+        gl.check("texture upload")
+
+    def bind(self, unit: int) -> None:
+        """Bind to a texture unit."""
+        GL.glActiveTexture(GL.GL_TEXTURE0 + unit)
+        GL.glBindTexture(GL.GL_TEXTURE_2D, self._id)
+
+    def delete(self) -> None:
+        """Free the texture."""
+        if self._id:
+            GL.glDeleteTextures([self._id])
+            self._id = 0
+
+
+def _pyramid(picture: NDArray[np.uint8], colour: bool) -> Iterator[NDArray[np.uint8]]:
+    """The picture, then each smaller mipmap level, as (h, w, 3) uint8."""
+    values = picture.astype(np.float32) / 255.0
+    if colour:
+        values = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    yield np.ascontiguousarray(picture)
+    while max(values.shape[:2]) > 1:
+        height, width = (max(1, side // 2) for side in values.shape[:2])
+        values = cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, 3)
+        shown = values
+        if colour:
+            shown = np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
+        yield np.ascontiguousarray((shown * 255.0 + 0.5).clip(0, 255).astype(np.uint8))
+
+
+class Program:
+    """Uniforms of a pyrender shader program, set without swallowing errors."""
+
+    def __init__(self, program: Any) -> None:
+        self._program = program
+        self._locations: dict[str, int] = {}
+
+    def use(self) -> None:
+        """Make it the current program."""
+        self._program._bind()
+
+    def _at(self, name: str) -> int:
+        if name not in self._locations:
+            location = int(GL.glGetUniformLocation(self._program._program_id, name))
+            if location < 0:
+                raise gl.GraphicsError(f"the shader has no uniform {name!r}")
+            self._locations[name] = location
+        return self._locations[name]
+
+    def rows(self, name: str, values: Floats) -> None:
+        """Set an array of vec4 or vec3 from (N, 4) or (N, 3) float32."""
+        values = np.ascontiguousarray(values, np.float32)
+        call = GL.glUniform4fv if values.shape[1] == 4 else GL.glUniform3fv
+        call(self._at(name), len(values), values)
+
+    def matrix(self, name: str, value: Floats) -> None:
+        """Set a mat4 from (4, 4) row-major float32."""
+        GL.glUniformMatrix4fv(self._at(name), 1, GL.GL_TRUE, np.ascontiguousarray(value, np.float32))
+
+    def number(self, name: str, value: float) -> None:
+        """Set a float."""
+        GL.glUniform1f(self._at(name), value)
+
+    def unit(self, name: str, value: int) -> None:
+        """Set a sampler's texture unit."""
+        GL.glUniform1i(self._at(name), value)
