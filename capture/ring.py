@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import itertools
 import mmap
 import os
@@ -29,8 +28,10 @@ import numpy.typing as npt
 
 from mirror.errors import MirrorError
 from mirror.messages import SlotRef
+from mirror.runtime import runtime_id
 
-SHM = Path("/dev/shm")
+SHM = Path("/dev/shm")  # noqa: S108 - shared memory, with names that no two writers share
+_NAMES = "fitting-mirror-"
 MAGIC = 0x474E4952_314D4D46  # "FMM1RING"
 _PAGE = mmap.PAGESIZE
 _HEADER_WORDS = 8  # the segment's header and each slot's: one cache line, so that none is shared
@@ -39,14 +40,13 @@ _segment_count = itertools.count()
 Picture = npt.NDArray[np.uint8]
 
 
-class Overwritten(Exception):
+class Overwritten(Exception):  # noqa: N818 - a thing that happens, not a failure
     """The picture is gone: the writer has reused its slot, or removed the segment."""
 
 
 def ring_prefix(runtime: Path) -> str:
     """The start of every segment name that belongs to this runtime directory."""
-    digest = hashlib.sha256(str(runtime.resolve()).encode()).hexdigest()
-    return f"fitting-mirror-{digest[:8]}-"
+    return f"{_NAMES}{runtime_id(runtime)}-"
 
 
 def remove_segments(prefix: str, dead_only: bool = False) -> list[str]:
@@ -238,7 +238,7 @@ class RingReader:
         return segment is not None and int(segment.generations[ref.slot]) == ref.generation
 
     def _attach(self, name: str) -> _Segment:
-        if "/" in name or not name.startswith("fitting-mirror-"):
+        if "/" in name or not name.startswith(_NAMES):
             raise Overwritten(f"{name!r} is not a ring's name")
         # A new segment means that a writer restarted or grew: let go of those that are unlinked,
         # but for the newest, whose last pictures may still be on their way.

@@ -30,16 +30,16 @@ WHEEL = "mediapipe==0.10.21"
 MEND = "run ./kiosk setup"
 _PACKING = 1  # raise it when the bundles are packed differently, so that old caches are packed anew
 
-# file name in the wheel's mediapipe/modules -> sha256
+# file somewhere in the wheel's mediapipe/modules -> sha256
 _PLAIN = {
-    "face_landmark/face_landmark.tflite": "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
-    "hand_landmark/hand_landmark_full.tflite": "11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
-    "hand_landmark/hand_landmark_lite.tflite": "048edd3645c9bf7397d19a9f6e3a42957d6e414c9bea6598030a2e9b624156e6",
-    "palm_detection/palm_detection_full.tflite": "1b14e9422c6ad006cde6581a46c8b90dd573c07ab7f3934b5589e7cea3f89a54",
-    "palm_detection/palm_detection_lite.tflite": "e9a4aaddf90dda56a87235303cf00e4c2d3fb28725f68fd88772997dac905c18",
-    "pose_detection/pose_detection.tflite": "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
-    "pose_landmark/pose_landmark_full.tflite": "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
-    "selfie_segmentation/selfie_segmentation.tflite": "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
+    "face_landmark.tflite": "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+    "hand_landmark_full.tflite": "11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
+    "hand_landmark_lite.tflite": "048edd3645c9bf7397d19a9f6e3a42957d6e414c9bea6598030a2e9b624156e6",
+    "palm_detection_full.tflite": "1b14e9422c6ad006cde6581a46c8b90dd573c07ab7f3934b5589e7cea3f89a54",
+    "palm_detection_lite.tflite": "e9a4aaddf90dda56a87235303cf00e4c2d3fb28725f68fd88772997dac905c18",
+    "pose_detection.tflite": "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
+    "pose_landmark_full.tflite": "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
+    "selfie_segmentation.tflite": "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
 }
 
 # bundle -> its members' names -> the plain file
@@ -54,7 +54,7 @@ _BUNDLES = {
     },
 }
 
-PLAIN_NAMES = tuple(Path(name).name for name in _PLAIN)
+PLAIN_NAMES = tuple(_PLAIN)
 BUNDLE_NAMES = tuple(_BUNDLES)
 
 
@@ -114,14 +114,13 @@ def _locked(where: Path) -> Iterator[None]:
 
 def _problem(where: Path, name: str) -> str:
     """What is wrong with a cached file, empty if nothing."""
-    plain = {Path(source).name: digest for source, digest in _PLAIN.items()}
     try:
         data = (where / name).read_bytes()
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    expected = plain.get(name) or _manifest(where).get(name)
+    expected = _PLAIN.get(name) or _manifest(where).get(name)
     return "" if hashlib.sha256(data).hexdigest() == expected else "is damaged"
 
 
@@ -143,9 +142,9 @@ def _write(target: Path, data: bytes) -> None:
             file.flush()
             os.fchmod(file.fileno(), 0o644)  # the models are no secret, unlike what mkstemp is for
             os.fsync(file.fileno())
-            os.replace(file.name, target)
+            Path(file.name).replace(target)
         except BaseException:
-            os.unlink(file.name)
+            Path(file.name).unlink()
             raise
 
 
@@ -171,11 +170,12 @@ def _fetch(where: Path, progress: Callable[[str], None]) -> None:
 def _extract(wheel: Path, where: Path) -> None:
     try:
         with zipfile.ZipFile(wheel) as archive:
-            for source, digest in _PLAIN.items():
-                data = archive.read(f"mediapipe/modules/{source}")
+            members = {Path(member).name: member for member in archive.namelist()}
+            for name, digest in _PLAIN.items():
+                data = archive.read(members[name])
                 if hashlib.sha256(data).hexdigest() != digest:
-                    raise MirrorError(f"{source} in {wheel.name} is not the model expected: not used")
-                _write(where / Path(source).name, data)
+                    raise MirrorError(f"{name} in {wheel.name} is not the model expected: not used")
+                _write(where / name, data)
     except (zipfile.BadZipFile, KeyError) as error:
         raise MirrorError(
             f"{wheel.name} does not hold the models expected ({error}): {MEND} again"

@@ -46,10 +46,9 @@ def pip_with(plain: Path, **changed: bytes) -> Pip:
         assert command[-1] == models.WHEEL
         wheel = Path(command[command.index("--dest") + 1]) / "mediapipe-0.10.21-cp311-any.whl"
         with zipfile.ZipFile(wheel, "w") as archive:
-            for source in models._PLAIN:
-                name = Path(source).name
-                content = changed.get(Path(source).stem, (plain / name).read_bytes())
-                archive.writestr(f"mediapipe/modules/{source}", content)
+            for name in models.PLAIN_NAMES:
+                content = changed.get(Path(name).stem, (plain / name).read_bytes())
+                archive.writestr(f"mediapipe/modules/some_folder/{name}", content)
         return subprocess.CompletedProcess(command, 0, "", "")
 
     return run
