@@ -87,7 +87,19 @@ GIRTH_GROUPS: dict[str, tuple[str, ...]] = {
     "shin": ("left_shin", "right_shin"),
 }
 # World-landmark bones that tell the scale of the world landmarks against the model.
-SCALE_BONES = ((11, 13), (13, 15), (12, 14), (14, 16), (11, 12), (11, 23), (12, 24), (23, 25), (24, 26), (25, 27), (26, 28))
+SCALE_BONES = (
+    (11, 13),
+    (13, 15),
+    (12, 14),
+    (14, 16),
+    (11, 12),
+    (11, 23),
+    (12, 24),
+    (23, 25),
+    (24, 26),
+    (25, 27),
+    (26, 28),
+)
 
 
 @dataclass
@@ -159,8 +171,19 @@ class BodyFitter:
     def _axes(self) -> Array:
         """Unit direction (J, 3) along each bone at rest: towards the next joint down the limb."""
         joints = self._mean_joints
-        follow = {"upper_arm": "forearm", "forearm": "hand", "upper_arm_twist": "forearm", "forearm_twist": "hand"}
-        follow |= {"thigh": "shin", "shin": "foot", "hand": "fingers", "foot": "toes", "clavicle": "upper_arm"}
+        follow = {
+            "upper_arm": "forearm",
+            "forearm": "hand",
+            "upper_arm_twist": "forearm",
+            "forearm_twist": "hand",
+        }
+        follow |= {
+            "thigh": "shin",
+            "shin": "foot",
+            "hand": "fingers",
+            "foot": "toes",
+            "clavicle": "upper_arm",
+        }
         axes = np.tile(np.array([0.0, 1.0, 0.0]), (len(joints), 1))
         for bone, name in enumerate(self._names):
             side, _, part = name.partition("_")
@@ -170,7 +193,7 @@ class BodyFitter:
         return axes
 
     def _priors(self) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
-        """Per optimised joint: frame (n, 3, 3) whose rows are the prior's axes, sigma (n, 3), mean (n, 3), hinge (n,)."""
+        """Per optimised joint: frame (n, 3, 3), rows the prior's axes; sigma, mean (n, 3); hinge (n,)."""
         count = len(OPTIMISED)
         frame = np.tile(np.eye(3), (count, 1, 1))
         sigma = np.full((count, 3), 1e3)  # the root is free
@@ -185,7 +208,9 @@ class BodyFitter:
             sigma[index] = FREEDOM[part]
             axis = self._bone_axis[self._bone(name)]
             if part in ("forearm", "shin", "hand", "foot"):
-                upper = self._bone_axis[self._bone(name.replace("forearm", "upper_arm").replace("hand", "upper_arm"))]
+                upper = self._bone_axis[
+                    self._bone(name.replace("forearm", "upper_arm").replace("hand", "upper_arm"))
+                ]
                 bend = np.cross(upper, axis) if part in ("forearm", "hand") else np.cross(forward, axis)
                 bend /= np.linalg.norm(bend)
                 frame[index] = np.stack([bend, axis, np.cross(bend, axis)])
@@ -252,7 +277,9 @@ class BodyFitter:
 
     def _reshape(self) -> None:
         self._joints = self._mean_joints + np.tensordot(self.shape, self._joint_basis, 1)
-        self._landmark_rest = np.asarray(self.model.mean_landmarks, np.float64) + self._landmark_basis @ self.shape
+        self._landmark_rest = (
+            np.asarray(self.model.mean_landmarks, np.float64) + self._landmark_basis @ self.shape
+        )
         self._outline_rest = (
             np.asarray(self.model.vertices[self._outline], np.float64) + self._outline_basis @ self.shape
         )
@@ -274,15 +301,17 @@ class BodyFitter:
         previous = self.pose
         if previous is None:
             self.pose = previous = self._first_guess(landmarks, world, weight)
-        iterations = 14 if fresh else 3
+        iterations = 14 if fresh else 2
         for step in range(iterations):
             outline = field if (not fresh or step >= 7) else None
-            self._iterate(landmarks, world, weight, outline, None if fresh else previous, dt)
+            self.pose = self._iterate(
+                self.pose, landmarks, world, weight, outline, None if fresh else previous, dt
+            )
         if fresh:
             # the first frame's shape is a guess made while the pose was still far off
             self.frames = 0
         self.frames += 1
-        return self._result(landmarks, weight)
+        return self._result(self.pose, landmarks, weight)
 
     def _turn_to_ray(self, landmarks: Array, world: Array, weight: Array) -> Array:
         """World landmarks are seen along the ray to the person; turn them into camera axes."""
@@ -307,7 +336,12 @@ class BodyFitter:
         local[0] = np.stack([x, y, np.cross(x, y)], axis=1)
         pose = self.skeleton.forward(local, np.array([0.0, 0.0, 2.5]), self._joints)
         for side, base in (("left", 0), ("right", 1)):
-            for part, start, end in (("upper_arm", 11, 13), ("forearm", 13, 15), ("thigh", 23, 25), ("shin", 25, 27)):
+            for part, start, end in (
+                ("upper_arm", 11, 13),
+                ("forearm", 13, 15),
+                ("thigh", 23, 25),
+                ("shin", 25, 27),
+            ):
                 bone = self._bone(f"{side}_{part}")
                 if weight[[start + base, end + base]].min() < 0.2:
                     prior = OPTIMISED.index(f"{side}_{part}")
@@ -344,15 +378,15 @@ class BodyFitter:
 
     def _iterate(
         self,
+        pose: Pose,
         landmarks: Array,
         world: Array,
         weight: Array,
         field: DistanceField | None,
         previous: Pose | None,
         dt: float,
-    ) -> None:
-        assert self.pose is not None
-        pose, used = self.pose, self._joints_used
+    ) -> Pose:
+        used = self._joints_used
         turns = 3 * len(used)
         shape_count, girth_count = len(self.shape), len(self.girth)
         settling = self.frames < SETTLE_FRAMES
@@ -399,7 +433,7 @@ class BodyFitter:
         step = -np.linalg.solve(normal, gradient)
         turn = step[:turns].reshape(-1, 3)
         length = np.linalg.norm(turn, axis=1, keepdims=True)
-        turn *= np.minimum(1.0, 0.6 / np.maximum(length, 1e-9))
+        turn = np.asarray(turn * np.minimum(1.0, 0.6 / np.maximum(length, 1e-9)), np.float64)
         local = self.skeleton.turned(pose, used, turn)
         if settling:
             self.shape = np.clip(self.shape + step[turns + 3 : turns + 3 + shape_count], -3.0, 3.0)
@@ -407,7 +441,7 @@ class BodyFitter:
             self._reshape()
         translation = pose.translation + np.clip(step[turns : turns + 3], -0.8, 0.8)
         translation[2] = max(translation[2], 0.3)
-        self.pose = self.skeleton.forward(local, translation, self._joints)
+        return self.skeleton.forward(local, translation, self._joints)
 
     def _projection(self, points: Array, depth: float) -> tuple[Array, Array]:
         """Pixels (N, 2) and d(pixel * depth / focal) / d point (N, 2, 3)."""
@@ -423,7 +457,9 @@ class BodyFitter:
         moves = self.skeleton.ancestor[bone][:, used]
         jacobian = np.zeros((len(points), 3, columns))
         turns = 3 * len(used)
-        jacobian[:, :, :turns] = rotation_columns(points, pose.origin[used], moves).reshape(len(points), 3, turns)
+        jacobian[:, :, :turns] = rotation_columns(points, pose.origin[used], moves).reshape(
+            len(points), 3, turns
+        )
         jacobian[:, :, turns : turns + 3] = np.eye(3)
         return jacobian
 
@@ -455,7 +491,13 @@ class BodyFitter:
         return np.concatenate([linear, offset[:, :, None]], axis=2)
 
     def _outline_rows(
-        self, pose: Pose, field: DistanceField, depth: float, columns: int, shape_origin: Array | None, add: object
+        self,
+        pose: Pose,
+        field: DistanceField,
+        depth: float,
+        columns: int,
+        shape_origin: Array | None,
+        add: object,
     ) -> None:
         matrices = self._matrices(pose)
         blended = np.einsum("nw,nwij->nij", self._outline_weights, matrices[self._outline_indices])
@@ -535,18 +577,17 @@ class BodyFitter:
             # the running estimate stiffens with every frame seen
             add(rows, np.zeros_like(values), self.frames * 4.0 / spread**2)  # type: ignore[operator]
 
-    def _result(self, landmarks: Array, weight: Array) -> Fit:
-        assert self.pose is not None
-        pose = self._spread_twist(self.pose)
-        points = self._landmark_points(self.pose)
+    def _result(self, bare: Pose, landmarks: Array, weight: Array) -> Fit:
+        pose = self._spread_twist(bare)
+        points = self._landmark_points(bare)
         miss = (self.intrinsics.project(points) - landmarks[:, :2]) * (
-            self.pose.translation[2] / self.intrinsics.focal
+            bare.translation[2] / self.intrinsics.focal
         )
         error = float(np.sqrt(((miss**2).sum(1) * weight).sum() / (weight.sum() + 1e-6)))
         return Fit(
             skin=self._matrices(pose).astype(np.float32),
             shape=self.shape.copy(),
-            pose=self.pose,
+            pose=bare,
             landmark_points=points,
             error=error,
             settled=min(1.0, self.frames / SETTLE_FRAMES),

@@ -71,8 +71,11 @@ def swing_twist(rotation: Array, axis: Array) -> tuple[Array, float]:
 
 @dataclass
 class Pose:
-    """A posed skeleton: ``local`` (J, 3, 3) joint rotations, ``translation`` (3,) of the root joint
-    in camera space in metres, and what follows: ``world`` (J, 3, 3), ``origin`` (J, 3)."""
+    """A posed skeleton.
+
+    ``local`` (J, 3, 3) joint rotations, ``translation`` (3,) of the root joint in camera space in
+    metres, and what follows from them: ``world`` (J, 3, 3) rotations, ``origin`` (J, 3) joints.
+    """
 
     local: Array
     translation: Array
@@ -106,7 +109,7 @@ class Skeleton:
         return Pose(local, translation, world, origin)
 
     def shape_origin(self, pose: Pose, joint_basis: Array) -> Array:
-        """d origin / d shape as (J, 3, K), for joint_basis (K, J, 3)."""
+        """D origin / d shape as (J, 3, K), for joint_basis (K, J, 3)."""
         basis = np.moveaxis(joint_basis, 0, -1)  # (J, 3, K)
         out = np.zeros_like(basis)
         for bone, parent in enumerate(self.parents):
@@ -131,7 +134,7 @@ class Skeleton:
 
 
 def rotation_columns(points: Array, origins: Array, moves: NDArray[np.bool_]) -> Array:
-    """d point / d joint turn: (N, 3, n, 3) for points (N, 3), joint origins (n, 3), moves (N, n).
+    """D point / d joint turn: (N, 3, n, 3) for points (N, 3), joint origins (n, 3), moves (N, n).
 
     Last axis: the turn's x, y, z component; second: the point's coordinates.
     """

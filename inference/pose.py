@@ -9,10 +9,12 @@ its answer is dropped and the person looked for again.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,12 +22,13 @@ from numpy.typing import NDArray
 
 from mirror.errors import MirrorError
 
+cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
 Picture = NDArray[np.uint8]
 Array = NDArray[np.float64]
 
 NOSE, LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP = 0, 11, 12, 23, 24
 FORGET_S = 1.2  # a person who was away for longer is a new person
-SUSPECT_FRAMES = 3
+SUSPECT_FRAMES = 15
 MIN_TORSO = 0.045  # of the frame's shorter side: smaller "people" are table legs and posters
 MAX_MASK_TORSOS = 9.0  # mask area over torso length squared; a standing person has 1.5 to 3
 JUMP = 0.75  # torso lengths between two frames at 30 per second
@@ -67,7 +70,7 @@ def plausible(landmarks: Array, mask: Picture | None) -> bool:
     if landmarks[[NOSE, LEFT_SHOULDER, RIGHT_SHOULDER], 3].max() < 0.3:
         return False
     corners = landmarks[[LEFT_SHOULDER, RIGHT_SHOULDER, RIGHT_HIP, LEFT_HIP, LEFT_SHOULDER], :2]
-    line = np.concatenate([np.linspace(a, b, 8) for a, b in zip(corners[:-1], corners[1:], strict=True)])
+    line = np.concatenate([np.linspace(a, b, 8) for a, b in itertools.pairwise(corners)])
     column, row = line[:, 0].astype(int), line[:, 1].astype(int)
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     if not inside.any() or (mask[row[inside], column[inside]] > 127).mean() < 0.5:
@@ -86,13 +89,13 @@ def torso_colours(frame: Picture, landmarks: Array) -> NDArray[np.float32] | Non
     if patch.size == 0:
         return None
     scale = min(1.0, 48 / max(patch.shape[:2]))
-    small = cv2.resize(patch, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = cv.resize(patch, None, fx=scale, fy=scale, interpolation=cv.INTER_AREA)
     region = np.zeros(small.shape[:2], np.uint8)
-    cv2.fillConvexPoly(region, np.rint((corners - low) * scale).astype(np.int32), 255)
+    cv.fillConvexPoly(region, np.rint((corners - low) * scale).astype(np.int32), 255)
     if np.count_nonzero(region) < 40:
         return None
-    hsv = cv2.cvtColor(small, cv2.COLOR_BGR2HSV)
-    histogram = cv2.calcHist([hsv], [0, 1, 2], region, [12, 6, 6], [0, 180, 0, 256, 0, 256]).astype(np.float32)
+    hsv = cv.cvtColor(small, cv.COLOR_BGR2HSV)
+    histogram = cv.calcHist([hsv], [0, 1, 2], region, [12, 6, 6], [0, 180, 0, 256, 0, 256]).astype(np.float32)
     histogram += 1e-3
     return np.asarray(histogram / histogram.sum(), np.float32)
 
@@ -146,6 +149,12 @@ class PoseTracker:
         self._colours: NDArray[np.float32] | None = None
         self._suspect = 0
 
+    def warm_up(self) -> None:
+        """Run both networks once on nothing, so that the first frame is not slow."""
+        nothing = np.zeros((256, 256, 3), np.uint8)
+        self._follow(nothing, 1)
+        self._everybody(nothing)
+
     def close(self) -> None:
         """Free the networks."""
         self._follower.close()
@@ -153,18 +162,20 @@ class PoseTracker:
 
     def _follow(self, frame: Picture, step_ms: int) -> tuple[Array, Array, Picture] | None:
         self._clock_ms += max(1, step_ms)
-        rgb = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        rgb = cv.cvtColor(frame, cv.COLOR_BGR2RGB)
         found = self._follower.detect_for_video(self._image(rgb), self._clock_ms)
         if not found.pose_landmarks or not found.segmentation_masks:
             return None
         height, width = frame.shape[:2]
-        landmarks = np.array([[p.x * width, p.y * height, p.z * width, p.visibility] for p in found.pose_landmarks[0]])
+        landmarks = np.array(
+            [[p.x * width, p.y * height, p.z * width, p.visibility] for p in found.pose_landmarks[0]]
+        )
         world = np.array([[p.x, p.y, p.z] for p in found.pose_world_landmarks[0]])
         mask = np.squeeze(found.segmentation_masks[0].numpy_view())
-        return landmarks, world, cv2.convertScaleAbs(mask, alpha=255.0)
+        return landmarks, world, cv.convertScaleAbs(mask, alpha=255.0)
 
     def _everybody(self, frame: Picture) -> list[Array]:
-        rgb = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        rgb = cv.cvtColor(frame, cv.COLOR_BGR2RGB)
         found = self._chooser.detect(self._image(rgb))
         height, width = frame.shape[:2]
         people = [
@@ -216,7 +227,8 @@ class PoseTracker:
 
     def _same(self, frame: Picture, landmarks: Array, dt: float) -> bool:
         """Whether the follower's answer is still the person it was told to follow."""
-        assert self._last is not None
+        if self._last is None:
+            return False
         centre, length = torso(landmarks)
         before, before_length = torso(self._last)
         reach = JUMP * max(length, before_length) * max(1.0, dt * 30.0) ** 0.5
@@ -226,10 +238,10 @@ class PoseTracker:
             return False
         colours = torso_colours(frame, landmarks)
         if colours is not None and self._colours is not None:
-            distance = cv2.compareHist(colours, self._colours, cv2.HISTCMP_BHATTACHARYYA)
+            distance = cv.compareHist(colours, self._colours, cv.HISTCMP_BHATTACHARYYA)
             # Arms and turns change the colours for a moment; another person changes them for good.
             self._suspect = self._suspect + 1 if distance > COLOUR_LIMIT else 0
-            if self._suspect >= SUSPECT_FRAMES * 5:
+            if self._suspect >= SUSPECT_FRAMES:
                 return False
         return True
 
@@ -246,7 +258,7 @@ class PoseTracker:
         for person in people:
             colours = torso_colours(frame, person)
             unlike = (
-                cv2.compareHist(colours, self._colours, cv2.HISTCMP_BHATTACHARYYA)
+                cv.compareHist(colours, self._colours, cv.HISTCMP_BHATTACHARYYA)
                 if colours is not None and self._colours is not None
                 else 0.5
             )

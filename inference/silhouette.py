@@ -39,7 +39,9 @@ class DistanceField:
         border = 2  # the mask is cut there: the frame's edge is no outline
         inside = (column >= border) & (column < width - border) & (row >= border) & (row < height - border)
         column, row = np.clip(column, 0, width - 1), np.clip(row, 0, height - 1)
-        gradient = np.stack([self.gradient_x[row, column], self.gradient_y[row, column]], -1).astype(np.float64)
+        gradient = np.stack([self.gradient_x[row, column], self.gradient_y[row, column]], -1).astype(
+            np.float64
+        )
         norm = np.linalg.norm(gradient, axis=1, keepdims=True)
         # Between two px the field is linear: undo the rounding of the position.
         offset = position - np.stack([column, row], -1)

@@ -1,0 +1,296 @@
+"""What stays in front of every garment: head, hair and hands, as masks from picture and fit.
+
+The 3D body alone cannot say where hair ends or how the fingers lie, so those edges come from the
+picture: running colour histograms of the person's skin, hair and worn clothes (learnt from
+places that the fit knows: face, crown, chest) give each pixel near a hand or the head a
+likelihood, the fitted skeleton gives it a prior, and the sum is smoothed into a mask.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.body_fit import Fit, Intrinsics
+from inference.body_model import BONES, REGIONS, BodyModel
+from inference.kinematics import Array
+
+cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
+Picture = NDArray[np.uint8]
+
+WORK_SIDE = 640  # px of the longer side of the layers
+BINS = (8, 64, 64)  # luma is coarse: a hand is lit otherwise than the face
+HAND_LENGTH = 0.19  # m, wrist to fingertips of an adult
+SKIN, HAIR, CLOTH, ROOM = range(4)
+PRIOR_BLUR = 1.1
+FLOOR = 2e-5  # probability of a colour never seen
+
+HEAD_BONE = BONES.index("head")
+
+
+def colour_bins(picture: Picture) -> NDArray[np.int32]:
+    """Histogram bin (h, w) of every pixel of a BGR picture: luma / 32, Cr / 4, Cb / 4."""
+    ycc = cv.cvtColor(picture, cv.COLOR_BGR2YCrCb).astype(np.int32)
+    return np.asarray((ycc[..., 0] >> 5) * 4096 + (ycc[..., 1] >> 2) * 64 + (ycc[..., 2] >> 2))
+
+
+class ColourModel:
+    """Running colour histograms of four classes: skin, hair, worn clothes, room."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros((4, 8 * 64 * 64), np.float32)
+        self._smooth = np.zeros_like(self._counts)
+        self.known = np.zeros(4, bool)
+
+    def learn(self, kind: int, bins: NDArray[np.int32], rate: float) -> None:
+        """Blend the colours ``bins`` (n,) into a class; ``rate`` 0..1 is the new ones' share."""
+        if len(bins) < 30:
+            return
+        fresh = np.bincount(bins, minlength=self._counts.shape[1]).astype(np.float32)
+        fresh /= fresh.sum()
+        if not self.known[kind]:
+            rate = 1.0
+        self._counts[kind] += rate * (fresh - self._counts[kind])
+        self.known[kind] = True
+        cube = np.ascontiguousarray(self._counts[kind].reshape(BINS).transpose(1, 2, 0))
+        cube = cv.GaussianBlur(cube, (0, 0), PRIOR_BLUR)
+        luma = np.pad(cube, ((0, 0), (0, 0), (1, 1)), mode="edge")
+        cube = 0.25 * luma[..., :-2] + 0.5 * cube + 0.25 * luma[..., 2:]
+        self._smooth[kind] = cube.transpose(2, 0, 1).reshape(-1)
+
+    def evidence(self, kind: int, against: tuple[tuple[int, float], ...]) -> NDArray[np.float32]:
+        """Log likelihood ratio per bin of ``kind`` against a mixture of (class, share)."""
+        if not self.known[kind]:
+            return np.zeros(self._counts.shape[1], np.float32)
+        other = np.zeros(self._counts.shape[1], np.float32)
+        for rival, share in against:
+            if self.known[rival]:
+                other += share * self._smooth[rival]
+        return np.asarray(np.log((self._smooth[kind] + FLOOR) / (other + FLOOR)), np.float32)
+
+
+class LayerMaker:
+    """Makes the layers picture of each frame; ``reset`` when another person comes."""
+
+    def __init__(self, model: BodyModel, intrinsics: Intrinsics) -> None:
+        self.intrinsics = intrinsics
+        region = np.asarray(model.region)
+        head = np.flatnonzero(region == REGIONS.index("head"))
+        self._head = head[:: max(1, len(head) // 160)]
+        self._model = model
+        self._mean_landmarks = model.mean_landmarks
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the person's colours."""
+        self.colours = ColourModel()
+        self._frames = 0
+
+    def make(self, frame: Picture, mask: Picture, landmarks: Array, fit: Fit) -> Picture:
+        """Layers (h, w, 3) uint8: person, head in front, hands in front.
+
+        ``frame`` (H, W, 3) BGR, ``mask`` (H, W) person mask, ``landmarks`` (33, 3) px and
+        visibility. The layers cover the frame at their own resolution.
+        """
+        height, width = frame.shape[:2]
+        scale = min(1.0, WORK_SIDE / max(height, width))
+        if scale < 1.0:
+            size = (round(width * scale), round(height * scale))
+            small = cv.resize(frame, size, interpolation=cv.INTER_AREA)
+            person = cv.resize(mask, size, interpolation=cv.INTER_AREA)
+        else:
+            small, person = frame, mask
+        layers = np.zeros((*person.shape, 3), np.uint8)
+        layers[..., 0] = person
+        points = landmarks[:, :2] * scale
+        hull, up, head_px, facing = self._head_outline(fit, scale)
+        self._learn(small, person, points, hull, head_px, facing)
+        self._draw_head(layers, small, person, hull, up, head_px)
+        for side in (0, 1):
+            self._draw_hand(layers, small, person, points, landmarks[:, 2], fit, scale, side)
+        return layers
+
+    # -- head -----------------------------------------------------------------------------------
+
+    def _head_outline(self, fit: Fit, scale: float) -> tuple[Array, Array, float, bool]:
+        """Convex hull (n, 2) of the skull, its up direction (2,), its height px; whether the face shows."""
+        model = self._model
+        rest = model.vertices[self._head] + np.tensordot(
+            fit.shape.astype(np.float32), model.shape_basis[:, self._head], 1
+        )
+        matrix = fit.skin[HEAD_BONE]
+        skull = (rest @ matrix[:, :3].T + matrix[:, 3]).astype(np.float64)
+        pixels = self.intrinsics.project(skull) * scale
+        hull = cv.convexHull(pixels.astype(np.float32))[:, 0].astype(np.float64)
+        axes = fit.pose.world[HEAD_BONE]
+        along = axes[:2, 1]
+        up = along / (np.linalg.norm(along) + 1e-9)
+        extent = hull @ up
+        head_px = max(float(extent.max() - extent.min()), 4.0)
+        return hull, up, head_px, bool(axes[2, 2] < 0.35)
+
+    def _learn(
+        self,
+        small: Picture,
+        person: Picture,
+        points: Array,
+        hull: Array,
+        head_px: float,
+        facing: bool,
+    ) -> None:
+        """Learn colours from places whose class the fit knows; often at first, then now and then."""
+        self._frames += 1
+        if self._frames > 12 and self._frames % 6:
+            return
+        rate = 0.35 if self._frames <= 12 else 0.12
+        shape = person.shape
+        solid = person > 200
+        skull = np.zeros(shape, np.uint8)
+        cv.fillConvexPoly(skull, np.rint(hull).astype(np.int32), 255)
+        grown = cv.dilate(skull, np.ones((3, 3), np.uint8), iterations=max(1, round(0.10 * head_px)))
+        reach = np.zeros(shape, bool)
+        x0, y0, x1, y1 = _box(np.concatenate([hull, points[[11, 12, 23, 24]]]), 0.4 * head_px, shape)
+        if x1 - x0 < 4 or y1 - y0 < 4:
+            return
+        reach[y0:y1, x0:x1] = True
+        box = (slice(y0, y1), slice(x0, x1))
+        bins = colour_bins(np.ascontiguousarray(small[box]))
+        face = np.zeros(shape, np.uint8)
+        if facing:
+            centre = points[[2, 5, 9, 10]].mean(0)
+            span = max(float(np.linalg.norm(points[[2, 5]].mean(0) - points[[9, 10]].mean(0))), 2.0)
+            cv.circle(face, _pixel(centre), max(2, round(0.85 * span)), 255, -1)
+            for eye in (2, 5):
+                cv.circle(face, _pixel(points[eye]), max(1, round(0.28 * span)), 0, -1)
+            core = (face > 0) & (skull > 0) & solid
+            self.colours.learn(SKIN, bins[core[box]], rate)
+        oval = cv.dilate(face, np.ones((3, 3), np.uint8), iterations=max(1, round(0.06 * head_px)))
+        crown = (grown > 0) & (oval == 0) & solid
+        if facing:  # ears, jaw and neck are no hair: take what lies above the brows
+            brow = points[[2, 5]].mean(0)
+            chin = points[[9, 10]].mean(0)
+            upward = brow - chin
+            rows, columns = np.mgrid[y0:y1, x0:x1]
+            above = (columns - brow[0]) * upward[0] + (rows - brow[1]) * upward[1] > 0.75 * float(
+                upward @ upward
+            )
+            crown[box] &= above
+        self.colours.learn(HAIR, bins[crown[box]], rate)
+        chest = np.zeros(shape, np.uint8)
+        corners = points[[11, 12, 24, 23]]
+        middle = corners.mean(0)
+        quad = middle + np.array([0.85, 0.85]) * (corners - middle)
+        cv.fillConvexPoly(chest, np.rint(quad).astype(np.int32), 255)
+        for wrist, knuckle in ((15, 19), (16, 20), (15, 17), (16, 18)):
+            cv.line(chest, _pixel(points[wrist]), _pixel(points[knuckle]), 0, max(3, round(0.8 * head_px)))
+        chest[grown > 0] = 0
+        self.colours.learn(CLOTH, bins[((chest > 0) & solid)[box]], rate)
+        self.colours.learn(ROOM, bins[((person < 40) & reach)[box]], rate)
+
+    def _draw_head(
+        self, layers: Picture, small: Picture, person: Picture, hull: Array, up: Array, head_px: float
+    ) -> None:
+        x0, y0, x1, y1 = _box(hull, 1.3 * head_px, person.shape)
+        if x1 - x0 < 4 or y1 - y0 < 4:
+            return
+        box = (slice(y0, y1), slice(x0, x1))
+        offset = np.array([x0, y0])
+        skull = np.zeros((y1 - y0, x1 - x0), np.uint8)
+        cv.fillConvexPoly(skull, np.rint(hull - offset).astype(np.int32), 255)
+        away = cv.distanceTransform(255 - skull, cv.DIST_L2, 3) / head_px
+        rows, columns = np.mgrid[y0:y1, x0:x1].astype(np.float32)
+        chin = float((hull @ up).min())
+        above = (columns * np.float32(up[0]) + rows * np.float32(up[1]) - np.float32(chin)) / np.float32(
+            head_px
+        )
+        # Above the chin whatever the person mask holds near the skull is head: hair, hat, ears.
+        near = np.clip((0.34 - away) / 0.08, 0.0, 1.0) * np.clip((above - 0.12) / 0.08, 0.0, 1.0)
+        certain = np.maximum(near, ((skull > 0) & (above > 0.02)).astype(np.float32))
+        # Below it and farther out only what has the hair's colour and hangs together with the head.
+        evidence = self.colours.evidence(HAIR, ((CLOTH, 0.6), (SKIN, 0.25), (ROOM, 0.15)))
+        hair = np.clip(evidence[colour_bins(np.ascontiguousarray(small[box]))], -3.0, 3.0)
+        hair = cv.blur(np.asarray(hair, np.float32), (5, 5))
+        score = hair - 1.0 - 1.6 * np.maximum(away - 0.1, 0.0)
+        likely = (score > 0.0).astype(np.uint8) & (person[box] > 100)
+        likely |= (certain > 0.5).astype(np.uint8)
+        count, labels = cv.connectedComponents(likely, connectivity=4)
+        joined = np.zeros(count, bool)
+        joined[np.unique(labels[certain > 0.5])] = True
+        joined[0] = False
+        hanging = joined[labels].astype(np.float32) * np.clip(0.5 + score, 0.0, 1.0)
+        mask = np.maximum(certain, cv.blur(np.asarray(hanging, np.float32), (3, 3)))
+        layers[box][..., 1] = np.minimum(np.rint(mask * 255.0).astype(np.uint8), person[box])
+
+    # -- hands ------------------------------------------------------------------------------------
+
+    def _draw_hand(
+        self,
+        layers: Picture,
+        small: Picture,
+        person: Picture,
+        points: Array,
+        visibility: Array,
+        fit: Fit,
+        scale: float,
+        side: int,
+    ) -> None:
+        elbow, wrist, pinky, index, thumb = (points[k + side] for k in (13, 15, 17, 19, 21))
+        if visibility[15 + side] < 0.25:
+            return
+        depth = max(float(fit.landmark_points[15 + side, 2]), 0.3)
+        length = HAND_LENGTH * self._stature(fit) * self.intrinsics.focal * scale / depth
+        knuckles = (pinky + index) / 2
+        reach = knuckles - wrist
+        extent = float(np.linalg.norm(reach))
+        direction = reach / max(extent, 1e-6)
+        tip = wrist + direction * np.clip(extent * 1.9, 0.45 * length, 1.05 * length)
+        x0, y0, x1, y1 = _box(np.stack([wrist, knuckles, tip, thumb]), 0.55 * length, person.shape)
+        if x1 - x0 < 4 or y1 - y0 < 4:
+            return
+        box = (slice(y0, y1), slice(x0, x1))
+        offset = np.array([x0, y0])
+        bones = np.full((y1 - y0, x1 - x0), 255, np.uint8)
+        thin = max(1, round(0.1 * length))
+        cv.line(bones, _pixel(wrist - offset), _pixel(tip - offset), 0, thin)
+        for end in (pinky, index, thumb):
+            cv.line(bones, _pixel(wrist - offset), _pixel(end - offset), 0, thin)
+        cv.line(bones, _pixel(pinky - offset), _pixel(index - offset), 0, thin)
+        away = cv.distanceTransform(bones, cv.DIST_L2, 3) / np.float32(length)
+        prior = 2.2 - 12.0 * away
+        forearm = wrist - elbow
+        if np.linalg.norm(forearm) > 0.5 * length:  # the cuff ends at the wrist
+            forearm /= np.linalg.norm(forearm)
+            rows, columns = np.mgrid[y0:y1, x0:x1].astype(np.float32)
+            past = ((columns - wrist[0]) * forearm[0] + (rows - wrist[1]) * forearm[1]) / length
+            prior -= 25.0 * np.maximum(-past - 0.04, 0.0)
+        evidence = self.colours.evidence(SKIN, ((CLOTH, 0.6), (ROOM, 0.25), (HAIR, 0.15)))
+        colour = np.clip(evidence[colour_bins(np.ascontiguousarray(small[box]))], -2.5, 2.5)
+        score = cv.blur(np.asarray(1.1 * colour + prior, np.float32), (3, 3))
+        mask = np.clip(0.5 + 0.7 * score, 0.0, 1.0)
+        drawn = np.minimum(np.rint(mask * 255.0).astype(np.uint8), person[box])
+        layers[box][..., 2] = np.maximum(layers[box][..., 2], drawn)
+        core = (away < 0.06) & (colour > -0.5) & (person[box] > 200)
+        if self._frames % 6 == 1 and visibility[15 + side] > 0.7:
+            self.colours.learn(SKIN, colour_bins(np.ascontiguousarray(small[box]))[core], 0.08)
+
+    @staticmethod
+    def _stature(fit: Fit) -> float:
+        """Size of this body against the mean one, from the length of its trunk and thighs."""
+        origin = fit.pose.origin
+        span = float(np.linalg.norm(origin[BONES.index("neck")] - origin[0]))
+        return float(np.clip(span / 0.5, 0.6, 1.3))
+
+
+def _pixel(point: Array) -> tuple[int, int]:
+    return round(float(point[0])), round(float(point[1]))
+
+
+def _box(points: Array, margin: float, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Bounding box x0, y0, x1, y1 of points (n, 2) grown by ``margin`` and cut to the picture."""
+    low = np.floor(points.min(0) - margin).astype(int)
+    high = np.ceil(points.max(0) + margin).astype(int) + 1
+    x0, y0 = np.maximum(low, 0)
+    return int(x0), int(y0), int(min(high[0], shape[1])), int(min(high[1], shape[0]))

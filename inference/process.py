@@ -1,0 +1,253 @@
+"""The inference process: who is there, how the body stands, how it is lit.
+
+Reads topic ``frame`` and the ring ``frames``; writes topic ``body`` and the ring ``layers``.
+
+Two threads: the main one runs the pose network, which lets the interpreter go meanwhile; the
+second fits, makes the layers, estimates light and publishes the frame before.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from capture.ring import Overwritten, RingReader, RingWriter, remove_segments, ring_prefix
+from inference.body_fit import BodyFitter, Intrinsics
+from inference.body_model import BodyModel
+from inference.layers import LayerMaker
+from inference.light import LightEstimator
+from inference.pose import Observation, Picture, PoseTracker
+from inference.silhouette import distance_field
+from mirror import models
+from mirror.bus import Newest, Streamer
+from mirror.messages import Body, Frame, Light
+from mirror.process import Context
+
+RING = "layers"
+WAIT_MS = 200.0
+FIT_LIMIT = 0.09  # m: a worse fit is not shown, the landmarks make no body
+
+
+@dataclass
+class Seen:
+    """A frame on its way from the pose thread to the fit thread."""
+
+    message: Frame
+    picture: Picture
+    observation: Observation | None
+    stage_ms: dict[str, float]
+
+
+class BodyStage:
+    """Fit, layers and light of one followed person; not thread-safe."""
+
+    def __init__(self, model: BodyModel, field_of_view_deg: float) -> None:
+        self._model = model
+        self._field_of_view = field_of_view_deg
+        self._size = (0, 0)
+        self._person = 0
+        self._last_ns = 0
+
+    def _prepare(self, width: int, height: int, person: int) -> None:
+        if (width, height) != self._size:
+            self._size = (width, height)
+            self.intrinsics = Intrinsics.from_field_of_view(self._field_of_view, width, height)
+            self._fitter = BodyFitter(self._model, self.intrinsics)
+            self._layers = LayerMaker(self._model, self.intrinsics)
+            self._light = LightEstimator(self._model, self.intrinsics)
+        elif person != self._person:
+            self._fitter.reset()
+            self._layers.reset()
+            self._light.reset()
+        self._person = person
+
+    def process(
+        self, picture: Picture, seen: Observation, t_source_ns: int, stage_ms: dict[str, float]
+    ) -> tuple[bytes, list[float], Light, Picture] | None:
+        """Skinning matrices, shape, light and layers of a frame; None if no body fits.
+
+        Adds the milliseconds of its stages to ``stage_ms``.
+        """
+        height, width = picture.shape[:2]
+        self._prepare(width, height, seen.person)
+        since_s = (t_source_ns - self._last_ns) / 1e9
+        if since_s > 1.0:  # away, or a clip began again: do not tie this pose to that one
+            self._fitter.pose = None
+        self._last_ns = t_source_ns
+        start = time.perf_counter()
+        landmarks = seen.landmarks[:, [0, 1, 3]]
+        field = distance_field(seen.mask, width)
+        fit = self._fitter.update(landmarks, seen.world, field, min(max(since_s, 1e-3), 0.5))
+        fitted = time.perf_counter()
+        stage_ms["fit"] = 1e3 * (fitted - start)
+        if fit.error > FIT_LIMIT:
+            self._fitter.reset()
+            return None
+        layers = self._layers.make(picture, seen.mask, landmarks, fit)
+        layered = time.perf_counter()
+        stage_ms["layers"] = 1e3 * (layered - fitted)
+        light = self._light.update(picture, seen.mask, layers[..., 2], fit, t_source_ns)
+        stage_ms["light"] = 1e3 * (time.perf_counter() - layered)
+        return fit.skin.tobytes(), [float(v) for v in fit.shape], light, layers
+
+
+class _FitThread(threading.Thread):
+    """Takes what the pose thread saw, in order, and publishes a body for each frame."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(name="fit", daemon=True)
+        self._context = context
+        self._ring = RingWriter(RING, context.config.capture.ring_slots, ring_prefix(context.runtime))
+        self._stream = Streamer(context.runtime, "body")
+        self._stage = BodyStage(BodyModel.load(), context.config.inference.field_of_view_deg)
+        self.inbox: queue.Queue[Seen | None] = queue.Queue(maxsize=2)
+        self.failure: Exception | None = None
+        self.stream = self._stream
+
+    def run(self) -> None:
+        try:
+            while (seen := self.inbox.get()) is not None:
+                self._publish(seen)
+        except Exception as error:  # noqa: BLE001 - handed to the main thread, which raises it
+            self.failure = error
+
+    def _publish(self, seen: Seen) -> None:
+        message, observation = seen.message, seen.observation
+        result = None
+        if observation is not None:
+            result = self._stage.process(seen.picture, observation, message.t_source_ns, seen.stage_ms)
+        if result is None or observation is None:
+            self._stream.send(
+                Body(
+                    seq=message.seq,
+                    t_ns=time.monotonic_ns(),
+                    valid=message.valid,
+                    t_capture_ns=message.t_capture_ns,
+                    t_source_ns=message.t_source_ns,
+                    image=message.image,
+                    layers=None,
+                    tracked=False,
+                    last=message.last,
+                    stage_ms=seen.stage_ms,
+                    dropped=message.dropped,
+                )
+            )
+            return
+        skin, shape, light, layers = result
+        camera = self._stage.intrinsics
+        self._stream.send(
+            Body(
+                seq=message.seq,
+                t_ns=time.monotonic_ns(),
+                t_capture_ns=message.t_capture_ns,
+                t_source_ns=message.t_source_ns,
+                image=message.image,
+                layers=self._ring.write(layers),
+                tracked=True,
+                last=message.last,
+                person=observation.person,
+                landmarks=[(float(x), float(y), float(v)) for x, y, _, v in observation.landmarks],
+                skin=skin,
+                shape=shape,
+                intrinsics=(camera.focal, camera.focal, camera.cx, camera.cy),
+                light=light,
+                stage_ms=seen.stage_ms,
+                dropped=message.dropped,
+            )
+        )
+
+    def close(self) -> None:
+        """Close the socket and remove the ring."""
+        self._stream.close()
+        self._ring.close()
+
+
+def body(context: Context) -> None:
+    """Follow a person until the source ends or the process is told to stop."""
+    cv2.setNumThreads(1)  # the other processes need the other cores
+    own_model = context.config.inference.pose_model
+    model = Path(own_model) if own_model else models.path("pose_landmarker_full.task")
+    remove_segments(f"{ring_prefix(context.runtime)}{RING}-")
+    tracker = PoseTracker(model, context.config.inference.max_people)
+    # The first call builds the graph; better now than on a shopper.
+    tracker.warm_up()
+    lossless = context.config.capture.pace == "all"
+    thread = _FitThread(context)
+    try:
+        thread.start()
+        while (
+            lossless
+            and not context.stopping.is_set()
+            and not thread.stream.wait_for_readers(1, WAIT_MS / 1e3)
+        ):
+            context.beat("starting", "waiting for render")
+        frames: Newest[Frame] = Newest(context.runtime, "frame", lossless=lossless)
+        with frames:
+            context.ready()
+            _follow(context, frames, tracker, thread)
+    finally:
+        thread.inbox.put(None)
+        thread.join(timeout=5.0)
+        _linger(context, thread)
+        tracker.close()
+        thread.close()
+    if thread.failure is not None:
+        raise thread.failure
+
+
+def _follow(context: Context, frames: Newest[Frame], tracker: PoseTracker, thread: _FitThread) -> None:
+    reader = RingReader()
+    overwritten = 0
+    paces: deque[float] = deque(maxlen=60)
+    while not context.stopping.is_set() and thread.failure is None:
+        message = frames.receive(WAIT_MS)
+        rate = (len(paces) - 1) / (paces[-1] - paces[0]) if len(paces) > 1 else 0.0
+        context.beat(
+            "ready",
+            fps=round(rate, 1),
+            dropped=frames.dropped,
+            overwritten=overwritten,
+            rejected=frames.rejected,
+        )
+        if message is None:
+            continue
+        picture, observation = np.zeros((0, 0, 3), np.uint8), None
+        stage_ms = {"wait": (time.monotonic_ns() - message.t_capture_ns) / 1e6}
+        if message.image is not None:
+            try:
+                picture = reader.read(message.image)
+            except Overwritten:
+                overwritten += 1
+                continue
+            start = time.perf_counter()
+            observation = tracker.observe(picture, message.t_source_ns)
+            stage_ms["pose"] = 1e3 * (time.perf_counter() - start)
+        _hand_over(context, thread, Seen(message, picture, observation, stage_ms))
+        paces.append(time.monotonic())
+        if message.last:
+            return
+
+
+def _hand_over(context: Context, thread: _FitThread, seen: Seen) -> None:
+    while thread.failure is None and not context.stopping.is_set():
+        try:
+            thread.inbox.put(seen, timeout=WAIT_MS / 1e3)
+        except queue.Full:
+            context.beat()
+        else:
+            return
+
+
+def _linger(context: Context, thread: _FitThread) -> None:
+    """The layers ring must outlive its reader: wait until render has let go of the topic."""
+    until = time.monotonic() + 5.0
+    while thread.stream.readers and not context.stopping.is_set() and time.monotonic() < until:
+        time.sleep(0.02)
+        context.beat()
