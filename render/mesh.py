@@ -14,7 +14,7 @@ Floats = NDArray[np.float32]
 # Edge of the cells (metres) within which the depth-only body is reduced to one vertex: the
 # model spends over half its triangles on face, fingers and toes. Limbs, whose outline cuts
 # cloth, stay as they are.
-_CELL_M = {1: 0.025, 5: 0.012, 8: 0.012, 12: 0.03, 15: 0.03}
+_CELL_M = {1: 0.025, 5: 0.008, 8: 0.008, 12: 0.03, 15: 0.03}
 
 # Pull of the depth-only body surface inwards, metres, by body region (see the body model):
 # nothing where the body must win over cloth (head, hands, feet), more where cloth lies on it.
@@ -114,7 +114,9 @@ def vertex_normals(positions: Floats, faces: NDArray[np.integer]) -> Floats:
     return normals.astype(np.float32)
 
 
-def vertex_tangents(positions: Floats, normals: Floats, texcoords: Floats, faces: NDArray[np.integer]) -> Floats:
+def vertex_tangents(
+    positions: Floats, normals: Floats, texcoords: Floats, faces: NDArray[np.integer]
+) -> Floats:
     """Tangents (V, 4) of texture coordinates (V, 2): unit xyz towards +u, w the bitangent's sign."""
     corner, uv = positions[faces].astype(np.float64), texcoords[faces].astype(np.float64)
     e1, e2 = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]

@@ -125,6 +125,12 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
     OpenGL errors raise ``gl.GraphicsError``.
     """
 
+    # Of the base class, which has no types.
+    _main_fb: int | None
+    _main_cb: int | None
+    _main_db: int | None
+    _main_fb_dims: tuple[int | None, int | None]
+
     def __init__(self, width: int, height: int, body: SkinnedMesh) -> None:
         super().__init__(width, height)
         self._program_cache = ShaderProgramCache(shader_dir=str(Path(__file__).with_name("shaders")))

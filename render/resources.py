@@ -25,6 +25,9 @@ class SkinnedPrimitive(Primitive):  # type: ignore[misc]
     that a new shape uploads nothing else.
     """
 
+    _vaid: int | None
+    _buffers: list[int]
+
     def __init__(self, mesh: SkinnedMesh, repeat_m: tuple[float, float] = (1.0, 1.0)) -> None:
         super().__init__(
             positions=mesh.positions, normals=mesh.normals, joints_0=mesh.joints, weights_0=mesh.weights
@@ -137,14 +140,14 @@ class Texture:
 
 def _pyramid(picture: NDArray[np.uint8], colour: bool) -> Iterator[NDArray[np.uint8]]:
     """The picture, then each smaller mipmap level, as (h, w, 3) uint8."""
-    values = picture.astype(np.float32) / 255.0
+    values: NDArray[Any] = picture.astype(np.float32) / 255.0
     if colour:
         values = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     yield np.ascontiguousarray(picture)
     while max(values.shape[:2]) > 1:
         height, width = (max(1, side // 2) for side in values.shape[:2])
         values = cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, 3)
-        shown = values
+        shown: NDArray[Any] = values
         if colour:
             shown = np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
         yield np.ascontiguousarray((shown * 255.0 + 0.5).clip(0, 255).astype(np.uint8))

@@ -46,22 +46,22 @@ def tube(
         caps = [(centre, int(low[i + 1]), int(low[i])) for i in range(around)]
         caps += [(centre + 1, int(high[i]), int(high[i + 1])) for i in range(around)]
         faces = np.concatenate([faces, np.array(caps)])
-    positions = positions.astype(np.float32)
-    weight = np.clip((positions[:, 1] - (bottom + top) / 2) / (0.2 * (top - bottom)) + 0.5, 0, 1)
-    joints = np.zeros((len(positions), 4), np.uint8)
+    rest = positions.astype(np.float32)
+    weight = np.clip((rest[:, 1] - (bottom + top) / 2) / (0.2 * (top - bottom)) + 0.5, 0, 1)
+    joints = np.zeros((len(rest), 4), np.uint8)
     joints[:, 1] = 1
-    weights = np.zeros((len(positions), 4), np.float32)
+    weights = np.zeros((len(rest), 4), np.float32)
     weights[:, 0], weights[:, 1] = 1 - weight, weight
     return SkinnedMesh(
-        positions=positions,
-        normals=vertex_normals(positions, faces),
+        positions=rest,
+        normals=vertex_normals(rest, faces),
         faces=faces.astype(np.int32),
         joints=joints,
         weights=weights,
         shape_basis=0.01 * outward[None].astype(np.float32),
         size_step=0.01 * outward.astype(np.float32),
         texcoords=texcoords.astype(np.float32),
-        inward=None if inward is None else np.full(len(positions), inward, np.float32),
+        inward=None if inward is None else np.full(len(rest), inward, np.float32),
     )
 
 
