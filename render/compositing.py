@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from render.renderer import Box, Drawing
+from render.renderer import OVER, Box, Drawing
 
 cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
 Picture = NDArray[np.uint8]
@@ -54,9 +54,10 @@ def composite(
 ) -> Blend | None:
     """Blend ``drawing`` into ``frame`` (H, W, 3) BGR in place; None when nothing of it shows.
 
-    layers: (h, w, 2) uint8 of the frame's aspect, any resolution: the person mask and the
-    front mask (what stays in front of every garment). trimmed[i] says whether garment i + 1 is
-    cut off softly where it lies more than ``margin_px`` frame pixels outside the person.
+    layers: (h, w, 3) uint8 of the frame's aspect, any resolution, as ``messages.Body`` says:
+    person, head (in front of all but sleeves before it), hands (in front of all).
+    trimmed[i] says whether garment i + 1 is cut off softly where it lies more than
+    ``margin_px`` frame pixels outside the person.
     The drawing's picture is used as scratch space.
     """
     tags: Picture = cv.extractChannel(drawing.picture, 3)
@@ -103,12 +104,13 @@ def _soften(cloth: Picture, tags: Picture) -> Picture:
     premultiplied. Only pixels at the edge of a tag change, so that the weave stays sharp.
     """
     cross = cv.getStructuringElement(cv.MORPH_RECT, (3, 3))
-    outermost: Picture = cv.dilate(tags, cross, borderType=cv.BORDER_REPLICATE)
-    innermost = cv.erode(tags, cross, borderType=cv.BORDER_REPLICATE)
-    band = cv.compare(outermost, innermost, cv.CMP_NE)
+    numbers = cv.bitwise_and(tags, OVER - 1)
+    grown = cv.dilate(numbers, cross, borderType=cv.BORDER_REPLICATE)
+    band = cv.compare(grown, cv.erode(numbers, cross, borderType=cv.BORDER_REPLICATE), cv.CMP_NE)
     cv.insertChannel(cv.compare(tags, 0, cv.CMP_GT), cloth, 3)
     blurred = cv.GaussianBlur(cloth, (3, 3), 0, borderType=cv.BORDER_REPLICATE)
     cv.copyTo(blurred, band, cloth)
+    outermost: Picture = cv.dilate(tags, cross, borderType=cv.BORDER_REPLICATE)
     return outermost
 
 
@@ -131,17 +133,19 @@ def _visible(
     if trim:
         kernel = cv.getStructuringElement(cv.MORPH_ELLIPSE, tuple(int(r) for r in 2 * radius + 1))
         person = cv.dilate(cv.extractChannel(part, 0), kernel)
-        part = cv.merge([person, cv.extractChannel(part, 1)])
+        part = cv.merge([person, *cv.split(part)[1:]])
 
-    large = _enlarged(part, low, scale, box)
+    person, head, hands = cv.split(_enlarged(part, low, scale, box))
+    if int(tags.max(initial=0)) >= OVER:
+        cv.copyTo(np.zeros_like(head), cv.compare(tags, OVER, cv.CMP_GE), head)
     steepness = max(1.0, float(scale.max()) / _RAMP_PX)
-    keep: Picture = _steeper(cv.extractChannel(large, 1), steepness, inverted=True)
+    keep: Picture = _steeper(cv.max(head, hands), steepness, inverted=True)
     if trim:
-        inside = _steeper(cv.extractChannel(large, 0), steepness, inverted=False)
+        inside = _steeper(person, steepness, inverted=False)
         if not all(trimmed):
             flags = np.zeros(256, np.uint8)
             flags[1 : 1 + len(trimmed)] = np.where(trimmed, 0, 255)
-            inside = cv.max(inside, cv.LUT(tags, flags))
+            inside = cv.max(inside, cv.LUT(cv.bitwise_and(tags, OVER - 1), flags))
         keep = cv.multiply(keep, inside, scale=1 / 255)
     return keep
 
@@ -173,4 +177,5 @@ def _steeper(mask: Picture, steepness: float, inverted: bool) -> Picture:
 
 def _present(tags: Picture, shown: Picture) -> tuple[int, ...]:
     counts = cv.calcHist([tags], [0], shown, [256], [0, 256]).reshape(-1)
+    counts = counts[:OVER] + counts[OVER:]
     return tuple(int(tag) for tag in np.flatnonzero(counts) if tag > 0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.body_model import BodyModel
+from inference.body_model import BONES, BodyModel
 
 Floats = NDArray[np.float32]
 
@@ -73,6 +73,14 @@ class SkinnedMesh:
     def change_bound(self, before: Floats, after: Floats) -> float:
         """The most (metres) that any rest vertex can move between two shapes (K,)."""
         return float(np.abs(after - before) @ self.reach)
+
+
+def arm_share(joints: NDArray[np.uint8], weights: Floats) -> Floats:
+    """How much of each vertex (V,) hangs on the bones of an arm, 0..1."""
+    parts = ("upper_arm", "forearm", "hand", "fingers", "thumb")
+    arm = np.array([any(part in bone for part in parts) for bone in BONES] + [False] * 226)
+    share: Floats = np.sum(weights * arm[joints], axis=1).astype(np.float32)
+    return share
 
 
 def skin_points(points: Floats, joints: NDArray[np.uint8], weights: Floats, skin: Floats) -> Floats:

@@ -26,6 +26,7 @@ Box = tuple[int, int, int, int]
 Intrinsics = tuple[float, float, float, float]
 
 MAX_BONES = 32
+OVER = 128  # added to the tag of a sleeve in front of the face
 NEAR_M, FAR_M = 0.1, 30.0
 _SAMPLE_M = 0.03  # spacing of the vertices that bound a garment on the screen
 _RESHAPE_M = 0.0005  # rest vertices are uploaded anew when one may have moved this far
@@ -65,12 +66,15 @@ class Drawing:
     """What was drawn for one frame.
 
     picture: (h, w, 4) uint8; BGR colour (sRGB, straight, not premultiplied) and a tag: 0 where
-    there is no cloth, else 1 + the garment's place in the renderer's ``cloths``. It is a view
-    of a buffer that the next frame overwrites. box: x0, y0, x1, y1 of it in the frame.
+    there is no cloth, else 1 + the garment's place in the renderer's ``cloths``, plus ``OVER``
+    where a sleeve passes in front of the face. It is a view of a buffer that the next frame
+    overwrites. box: x0, y0, x1, y1 of it in the frame. px_per_m: pixels that a metre of cloth
+    takes at the garments' usual distance.
     """
 
     picture: NDArray[np.uint8]
     box: Box
+    px_per_m: float = 0.0
 
 
 class _Loaded:
@@ -146,6 +150,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         self._skin = np.zeros((0, 3, 4), np.float32)
         self._intrinsics: Intrinsics = (1.0, 1.0, 0.0, 0.0)
         self._metres_per_px = 0.0
+        self._px_per_m = 0.0
 
     def _program(self, fragment: str, **defines: int) -> Program:
         program = self._program_cache.get_program(
@@ -182,11 +187,14 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
 
     # Drawing ------------------------------------------------------------------------------------
 
-    def submit(self, skin: Floats, intrinsics: Intrinsics, shape: Floats, light: Floats) -> Box | None:
+    def submit(
+        self, skin: Floats, intrinsics: Intrinsics, shape: Floats, light: Floats, face_depth: float = 0.0
+    ) -> Box | None:
         """Start drawing one frame; ``collect`` waits for it and reads it.
 
         skin: (J, 3, 4) matrices from rest to camera space; intrinsics: fx, fy, cx, cy in px of
-        the frame; shape: (K,) coefficients; light: (9, 3) as in ``messages.Light``.
+        the frame; shape: (K,) coefficients; light: (9, 3) as in ``messages.Light``; face_depth:
+        metres from the camera to the face, within which a sleeve is tagged as in front of it.
         Returns the box that holds every garment pixel, or None when none is in view.
         """
         if len(skin) > MAX_BONES:
@@ -199,7 +207,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
             if self._pending is None:
                 return None
             self._body.reshape(shape)
-            self._draw(self._pending, light)
+            self._draw(self._pending, light, face_depth)
             GL.glFlush()  # starts the rasteriser's threads while the caller goes on
         return self._pending
 
@@ -218,21 +226,22 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
             GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, self._main_fb)
             GL.glReadPixels(x0, y0, width, height, GL.GL_RGBA, GL.GL_UNSIGNED_BYTE, picture)
             gl.check("reading pixels")
-        return Drawing(picture, box)
+        return Drawing(picture, box, self._px_per_m)
 
-    def draw(self, skin: Floats, intrinsics: Intrinsics, shape: Floats, light: Floats) -> Drawing | None:
+    def draw(
+        self, skin: Floats, intrinsics: Intrinsics, shape: Floats, light: Floats, face_depth: float = 0.0
+    ) -> Drawing | None:
         """``submit`` and ``collect`` in one."""
-        self.submit(skin, intrinsics, shape, light)
+        self.submit(skin, intrinsics, shape, light, face_depth)
         return self.collect()
 
     def anchors(self) -> dict[str, tuple[float, float]]:
         """Pixel positions of the named points of the submitted frame's garments, as drawn.
 
-        Where two garments share a name, the inner one's stands for tops (collar, shoulders,
-        cuffs) and hems alike: the first in drawing order.
+        Where two garments share a name, such as a hem, the outer one's stands.
         """
         found: dict[str, tuple[float, float]] = {}
-        for dressed in self._dressed:
+        for dressed in reversed(self._dressed):
             names = [name for name in dressed.cloth.anchors if name not in found]
             if not names:
                 continue
@@ -253,6 +262,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         self._metres_per_px = np.inf
         for dressed in self._dressed:
             camera = self._skinned(dressed, dressed.sample)
+            self._px_per_m = self._intrinsics[0] / max(float(np.median(camera[:, 2])), NEAR_M)
             nearest = float(camera[:, 2].min())
             if nearest < 2 * NEAR_M:
                 self._metres_per_px = 0.0
@@ -267,7 +277,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         y1 = int(min(float(height), np.ceil(high[1].clip(-1e6, 1e6))))
         return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
-    def _draw(self, box: Box, light: Floats) -> None:
+    def _draw(self, box: Box, light: Floats, face_depth: float) -> None:
         self._configure_main_framebuffer()
         GL.glBindFramebuffer(GL.GL_DRAW_FRAMEBUFFER, self._main_fb)
         GL.glViewport(0, 0, self.viewport_width, self.viewport_height)
@@ -306,8 +316,9 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
                 program.rows("bones", bones)
                 program.rows("light", coefficients)
                 program.rows("inside", inside[None])
+                program.number("face_depth", face_depth)
                 current = program
-            program.number("tag", number / 255.0)
+            program.number("tag", number)
             program.number("recede", _RECEDE_M * (len(self._dressed) - number))
             dressed.albedo.bind(0)
             if program is self._relief and dressed.relief is not None:

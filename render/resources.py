@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render import gl  # first: chooses the OpenGL platform
-from render.mesh import Floats, SkinnedMesh, vertex_tangents
+from render.mesh import Floats, SkinnedMesh, arm_share, vertex_tangents
 
 # isort: split
 from OpenGL import GL
@@ -43,6 +43,7 @@ class SkinnedPrimitive(Primitive):  # type: ignore[misc]
             self._tangents = vertex_tangents(mesh.positions, mesh.normals, mesh.texcoords, mesh.faces)
         self._repeats = (uv / np.asarray(repeat_m, np.float32)).astype(np.float32)
         self._inward = np.zeros(count, np.float32) if mesh.inward is None else mesh.inward
+        self._arm = arm_share(mesh.joints, mesh.weights)
         self._position_buffer = 0
 
     def _add_to_context(self) -> None:
@@ -57,6 +58,7 @@ class SkinnedPrimitive(Primitive):  # type: ignore[misc]
         self._attribute(4, self._repeats)
         self._attribute(5, np.asarray(self._tangents, np.float32))
         self._attribute(6, np.asarray(self._inward, np.float32).reshape(-1, 1))
+        self._attribute(7, self._arm.reshape(-1, 1))
         elements = GL.glGenBuffers(1)
         self._buffers.append(elements)
         GL.glBindBuffer(GL.GL_ELEMENT_ARRAY_BUFFER, elements)

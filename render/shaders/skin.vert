@@ -12,15 +12,18 @@ layout(location = 3) in vec4 weights;
 layout(location = 4) in vec2 texcoord; // in repeats of the fabric
 layout(location = 5) in vec4 tangent;  // xyz towards +u; w the sign of the bitangent (+v)
 layout(location = 6) in float inward;
+layout(location = 7) in float arm;     // how much of the vertex hangs on an arm, 0..1
 
 uniform vec4 bones[BONE_ROWS]; // three rows of each 3x4 skinning matrix
 uniform mat4 projection;
 uniform float recede; // metres by which the depth test sees the surface further away
 
 #ifdef SHADED
-uniform vec3 light[9]; // irradiance / pi, linear colour, basis constants multiplied in
-out vec3 v_light;      // factor to the sRGB-encoded albedo
+uniform vec3 light[9];    // irradiance / pi, linear colour, basis constants multiplied in
+uniform float face_depth; // metres; a sleeve nearer than this is in front of the head
+out vec3 v_light;         // factor to the sRGB-encoded albedo
 out vec2 v_texcoord;
+out float v_over;
 #ifdef RELIEF
 out vec2 v_tilt;
 #endif
@@ -83,6 +86,7 @@ void main()
     vec3 e = irradiance(n);
     v_light = encoded(e);
     v_texcoord = texcoord;
+    v_over = camera.z < face_depth ? arm : 0.0;
 #ifdef RELIEF
     vec3 t = vec3(dot(x.xyz, tangent.xyz), dot(y.xyz, tangent.xyz), dot(z.xyz, tangent.xyz));
     t = normalize(t - n * dot(n, t));

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from render.compositing import composite
-from render.renderer import Drawing
+from render.renderer import OVER, Drawing
 
 H, W = 180, 320
 Picture = NDArray[np.uint8]
@@ -36,12 +36,16 @@ def disc(radius: float = 30.0) -> NDArray[np.integer]:
 
 
 def layers(
-    person: NDArray[np.bool_] | bool, front: NDArray[np.bool_] | bool, size: tuple[int, int] = (H, W)
+    person: NDArray[np.bool_] | bool,
+    front: NDArray[np.bool_] | bool,
+    size: tuple[int, int] = (H, W),
+    channel: int = 2,
 ) -> Picture:
-    both = np.empty((*size, 2), np.uint8)
-    both[..., 0] = np.where(person, 255, 0)
-    both[..., 1] = np.where(front, 255, 0)
-    return both
+    """Layers with ``front`` in the hands' channel, or the head's."""
+    three = np.zeros((*size, 3), np.uint8)
+    three[..., 0] = np.where(person, 255, 0)
+    three[..., channel] = np.where(front, 255, 0)
+    return three
 
 
 @pytest.mark.parametrize(("cloth", "behind"), [(20, 230), (230, 20)])
@@ -171,3 +175,22 @@ def test_nothing_drawn_and_nothing_seen() -> None:
     assert blend.garment_box is None
     assert blend.tags == ()
     assert (frame == 200).all()
+
+
+def test_a_sleeve_may_pass_before_the_face_but_not_before_a_hand() -> None:
+    """An arm raised before the face must not vanish behind it; hair over the shirt must show."""
+    tags = np.ones((100, 200), int)
+    tags[:, 100:] += OVER
+    region = np.zeros((H, W), bool)
+    region[80:100, 100:220] = True
+    for channel, sleeve_shows in ((1, True), (2, False)):
+        frame = picture(200)
+        drawing = drawn(np.ones((100, 200), int), (40,), at=(60, 40))
+        drawing.picture[..., 3] = tags
+        blend = composite(frame, drawing, layers(True, region, channel=channel))
+        assert blend is not None
+        shown = blend.mask(H, W) > 0
+        assert not shown[90, 110:150].any()
+        assert shown[90, 170:210].all() == sleeve_shows
+        assert blend.tags == (1,)
+        assert (frame[60, 70:250] == 40).all()  # no seam where the mark begins

@@ -10,9 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from OpenGL import GL
 
+from inference.body_model import BONES
 from render import gl
 from render.mesh import SkinnedMesh, coarsened, project, skin_points
-from render.renderer import Cloth, Drawing, GarmentRenderer
+from render.renderer import OVER, Cloth, Drawing, GarmentRenderer
 from tests.render.figures import WHITE_LIGHT, cloth, facing_camera, tube
 
 W, H = 320, 240
@@ -213,6 +214,25 @@ def test_skin_does_not_poke_through(make: Make) -> None:
     holes = shot(make([garment], replace(fuller, inward=np.zeros_like(fuller.inward))))[..., 3]
     assert holes[H // 2, W // 2] == 0  # without the pull the skin does win
     assert np.array_equal(shot(make([garment], fuller))[..., 3] > 0, shot(make([garment]))[..., 3] > 0)
+
+
+def test_a_sleeve_before_the_face_is_marked(make: Make) -> None:
+    """Without the mark the face would cut a hole into an arm that is raised before it."""
+    arm = tube(0.05, 0.6, 1.4)
+    forearm = BONES.index("left_forearm")
+    arm = replace(arm, joints=np.full_like(arm.joints, forearm))
+    near = facing_camera()
+    near[forearm, 2, 3] -= 0.5
+    renderer = make([cloth(arm)])
+
+    def tag(skin: NDArray[np.float32]) -> int:
+        return int(whole(renderer.draw(skin, LENS, SHAPE, WHITE_LIGHT, face_depth=1.7))[H // 2, W // 2, 3])
+
+    assert tag(near) == 1 + OVER
+    assert tag(facing_camera()) == 1
+    trunk = make([cloth(tube(0.05, 0.6, 1.4))])
+    close = facing_camera(1.5)
+    assert whole(trunk.draw(close, LENS, SHAPE, WHITE_LIGHT, face_depth=1.7))[H // 2, W // 2, 3] == 1
 
 
 def test_the_outer_garment_lies_on_the_inner_one(make: Make) -> None:
