@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.body_model import BONES, BodyModel
+from inference.body_model import BONES, BodyModel, rest_normals
 from inference.kinematics import (
     Array,
     Pose,
@@ -240,15 +240,8 @@ class BodyFitter:
         )
         self._outline_indices = np.asarray(self.model.skin_indices[self._outline], int)
         self._outline_weights = np.asarray(self.model.skin_weights[self._outline], np.float64)
-        vertices, faces = np.asarray(self.model.vertices, np.float64), self.model.faces
-        face_normals = np.cross(
-            vertices[faces[:, 1]] - vertices[faces[:, 0]], vertices[faces[:, 2]] - vertices[faces[:, 0]]
-        )
-        normals = np.zeros_like(vertices)
-        for corner in range(3):
-            np.add.at(normals, faces[:, corner], face_normals)
-        normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
-        self._outline_normals = normals[self._outline]
+        normals = rest_normals(self.model.vertices, self.model.faces)
+        self._outline_normals = normals[self._outline].astype(np.float64)
 
     def _girth_centres(self) -> Array:
         """A point (J, 3) on the axis about which each bone's flesh grows."""
@@ -298,20 +291,17 @@ class BodyFitter:
         weight = LANDMARK_TRUST * visible * np.where(within, 1.0, 0.25)
         world = self._turn_to_ray(landmarks, world, weight)
         fresh = self.pose is None
-        previous = self.pose
-        if previous is None:
-            self.pose = previous = self._first_guess(landmarks, world, weight)
+        pose = previous = self.pose or self._first_guess(landmarks, world, weight)
         iterations = 14 if fresh else 2
         for step in range(iterations):
             outline = field if (not fresh or step >= 7) else None
-            self.pose = self._iterate(
-                self.pose, landmarks, world, weight, outline, None if fresh else previous, dt
-            )
+            pose = self._iterate(pose, landmarks, world, weight, outline, None if fresh else previous, dt)
+        self.pose = pose
         if fresh:
             # the first frame's shape is a guess made while the pose was still far off
             self.frames = 0
         self.frames += 1
-        return self._result(self.pose, landmarks, weight)
+        return self._result(pose, landmarks, weight)
 
     def _turn_to_ray(self, landmarks: Array, world: Array, weight: Array) -> Array:
         """World landmarks are seen along the ray to the person; turn them into camera axes."""
@@ -433,8 +423,8 @@ class BodyFitter:
         step = -np.linalg.solve(normal, gradient)
         turn = step[:turns].reshape(-1, 3)
         length = np.linalg.norm(turn, axis=1, keepdims=True)
-        turn = np.asarray(turn * np.minimum(1.0, 0.6 / np.maximum(length, 1e-9)), np.float64)
-        local = self.skeleton.turned(pose, used, turn)
+        turn = turn * np.minimum(1.0, 0.6 / np.maximum(length, 1e-9))
+        local = self.skeleton.turned(pose, used, np.asarray(turn, np.float64))
         if settling:
             self.shape = np.clip(self.shape + step[turns + 3 : turns + 3 + shape_count], -3.0, 3.0)
             self.girth = np.clip(self.girth + step[turns + 3 + shape_count :], -0.25, 0.45)

@@ -28,13 +28,20 @@ SKIN, HAIR, CLOTH, ROOM = range(4)
 PRIOR_BLUR = 1.1
 FLOOR = 2e-5  # probability of a colour never seen
 
+HAIR_REACH = 0.9  # head heights around the skull in which hair is looked for
+
 HEAD_BONE = BONES.index("head")
 
 
-def colour_bins(picture: Picture) -> NDArray[np.int32]:
+def colour_bins(picture: Picture) -> NDArray[np.uint16]:
     """Histogram bin (h, w) of every pixel of a BGR picture: luma / 32, Cr / 4, Cb / 4."""
-    ycc = cv.cvtColor(picture, cv.COLOR_BGR2YCrCb).astype(np.int32)
-    return np.asarray((ycc[..., 0] >> 5) * 4096 + (ycc[..., 1] >> 2) * 64 + (ycc[..., 2] >> 2))
+    ycc = cv.cvtColor(picture, cv.COLOR_BGR2YCrCb)
+    bins = (ycc[..., 0] >> 5).astype(np.uint16)
+    bins <<= 6
+    bins |= ycc[..., 1] >> 2
+    bins <<= 6
+    bins |= ycc[..., 2] >> 2
+    return np.asarray(bins)
 
 
 class ColourModel:
@@ -44,8 +51,9 @@ class ColourModel:
         self._counts = np.zeros((4, 8 * 64 * 64), np.float32)
         self._smooth = np.zeros_like(self._counts)
         self.known = np.zeros(4, bool)
+        self._tables: dict[int, NDArray[np.float32]] = {}
 
-    def learn(self, kind: int, bins: NDArray[np.int32], rate: float) -> None:
+    def learn(self, kind: int, bins: NDArray[np.uint16], rate: float) -> None:
         """Blend the colours ``bins`` (n,) into a class; ``rate`` 0..1 is the new ones' share."""
         if len(bins) < 30:
             return
@@ -60,9 +68,15 @@ class ColourModel:
         luma = np.pad(cube, ((0, 0), (0, 0), (1, 1)), mode="edge")
         cube = 0.25 * luma[..., :-2] + 0.5 * cube + 0.25 * luma[..., 2:]
         self._smooth[kind] = cube.transpose(2, 0, 1).reshape(-1)
+        self._tables.clear()
 
     def evidence(self, kind: int, against: tuple[tuple[int, float], ...]) -> NDArray[np.float32]:
         """Log likelihood ratio per bin of ``kind`` against a mixture of (class, share)."""
+        if kind not in self._tables:
+            self._tables[kind] = self._ratio(kind, against)
+        return self._tables[kind]
+
+    def _ratio(self, kind: int, against: tuple[tuple[int, float], ...]) -> NDArray[np.float32]:
         if not self.known[kind]:
             return np.zeros(self._counts.shape[1], np.float32)
         other = np.zeros(self._counts.shape[1], np.float32)
@@ -157,7 +171,7 @@ class LayerMaker:
             return
         reach[y0:y1, x0:x1] = True
         box = (slice(y0, y1), slice(x0, x1))
-        bins = colour_bins(np.ascontiguousarray(small[box]))
+        bins = colour_bins(small[box])
         face = np.zeros(shape, np.uint8)
         if facing:
             centre = points[[2, 5, 9, 10]].mean(0)
@@ -193,7 +207,7 @@ class LayerMaker:
     def _draw_head(
         self, layers: Picture, small: Picture, person: Picture, hull: Array, up: Array, head_px: float
     ) -> None:
-        x0, y0, x1, y1 = _box(hull, 1.3 * head_px, person.shape)
+        x0, y0, x1, y1 = _box(hull, HAIR_REACH * head_px, person.shape)
         if x1 - x0 < 4 or y1 - y0 < 4:
             return
         box = (slice(y0, y1), slice(x0, x1))
@@ -211,9 +225,8 @@ class LayerMaker:
         certain = np.maximum(near, ((skull > 0) & (above > 0.02)).astype(np.float32))
         # Below it and farther out only what has the hair's colour and hangs together with the head.
         evidence = self.colours.evidence(HAIR, ((CLOTH, 0.6), (SKIN, 0.25), (ROOM, 0.15)))
-        hair = np.clip(evidence[colour_bins(np.ascontiguousarray(small[box]))], -3.0, 3.0)
-        hair = cv.blur(np.asarray(hair, np.float32), (5, 5))
-        score = hair - 1.0 - 1.6 * np.maximum(away - 0.1, 0.0)
+        hair = cv.blur(np.take(np.clip(evidence, -3.0, 3.0), colour_bins(small[box])), (5, 5))
+        score = hair - 1.0 - np.float32(1.6) * np.maximum(away - np.float32(0.1), 0.0)
         likely = (score > 0.0).astype(np.uint8) & (person[box] > 100)
         likely |= (certain > 0.5).astype(np.uint8)
         count, labels = cv.connectedComponents(likely, connectivity=4)
@@ -267,14 +280,15 @@ class LayerMaker:
             past = ((columns - wrist[0]) * forearm[0] + (rows - wrist[1]) * forearm[1]) / length
             prior -= 25.0 * np.maximum(-past - 0.04, 0.0)
         evidence = self.colours.evidence(SKIN, ((CLOTH, 0.6), (ROOM, 0.25), (HAIR, 0.15)))
-        colour = np.clip(evidence[colour_bins(np.ascontiguousarray(small[box]))], -2.5, 2.5)
-        score = cv.blur(np.asarray(1.1 * colour + prior, np.float32), (3, 3))
+        bins = colour_bins(small[box])
+        colour = np.take(np.clip(evidence, -2.5, 2.5), bins)
+        score = cv.blur(np.float32(1.1) * colour + prior, (3, 3))
         mask = np.clip(0.5 + 0.7 * score, 0.0, 1.0)
         drawn = np.minimum(np.rint(mask * 255.0).astype(np.uint8), person[box])
         layers[box][..., 2] = np.maximum(layers[box][..., 2], drawn)
         core = (away < 0.06) & (colour > -0.5) & (person[box] > 200)
         if self._frames % 6 == 1 and visibility[15 + side] > 0.7:
-            self.colours.learn(SKIN, colour_bins(np.ascontiguousarray(small[box]))[core], 0.08)
+            self.colours.learn(SKIN, bins[core], 0.08)
 
     @staticmethod
     def _stature(fit: Fit) -> float:

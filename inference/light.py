@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body_fit import Fit, Intrinsics
-from inference.body_model import REGIONS, BodyModel
+from inference.body_model import REGIONS, BodyModel, rest_normals
 from inference.kinematics import Array
 from mirror.messages import Light
 
@@ -116,14 +116,7 @@ class LightEstimator:
         picked = [rng.permutation(group)[: PROBES // 2] for group in (face, trunk)]
         self._points = np.concatenate(picked)
         self._group = np.repeat([0, 1], [len(p) for p in picked])
-        vertices, faces = model.vertices.astype(np.float64), model.faces
-        across = np.cross(
-            vertices[faces[:, 1]] - vertices[faces[:, 0]], vertices[faces[:, 2]] - vertices[faces[:, 0]]
-        )
-        normals = np.zeros_like(vertices)
-        for corner in range(3):
-            np.add.at(normals, faces[:, corner], across)
-        self._normals = (normals / (np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12))[self._points]
+        self._normals = rest_normals(model.vertices, model.faces)[self._points].astype(np.float64)
         self._bone = model.skin_indices[self._points, np.argmax(model.skin_weights[self._points], axis=1)]
         self._model = model
         self.reset()
