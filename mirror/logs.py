@@ -23,7 +23,9 @@ class JsonFormatter(logging.Formatter):
     """A record as one JSON line; what was given as ``extra`` stands beside the message."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its newline."""
+        """The line, without its newline. A record that brings its ``line`` has been formatted before."""
+        if isinstance(line := getattr(record, "line", None), str):
+            return line
         when = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
         entry: dict[str, object] = {
             "time": when.isoformat(timespec="milliseconds"),
@@ -66,6 +68,12 @@ def _logger(name: str, level: str, handler: logging.Handler) -> logging.Logger:
     return log
 
 
+def log_as(log: logging.Logger, process: str, level: int, message: str) -> None:
+    """Log what another process said, under its name."""
+    if log.isEnabledFor(level):
+        log.handle(log.makeRecord(process, level, "", 0, "%s", (message,), None))
+
+
 def log_file(runtime: Path) -> Path:
     """Where the supervisor of this runtime directory logs; it outlives the directory."""
     base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
@@ -83,3 +91,16 @@ def readable(line: str) -> str:
     trace = entry.pop("trace", "")
     facts = "".join(f" {key}={value}" for key, value in entry.items())
     return f"{when} {level:<7} {process}: {message}{facts}" + (f"\n{trace}" if trace else "")
+
+
+class _ReadableFormatter(JsonFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return readable(super().format(record))
+
+
+def terminal(level: int = logging.NOTSET) -> logging.Handler:
+    """A handler to standard error: readable on a terminal, else JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_ReadableFormatter() if sys.stderr.isatty() else JsonFormatter())
+    handler.setLevel(level)
+    return handler

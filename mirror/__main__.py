@@ -1,0 +1,8 @@
+"""``python -m mirror``: the command line."""
+
+from __future__ import annotations
+
+from mirror.cli import run
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,46 @@
+"""The one table of processes. The supervisor, the units and the documentation derive from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RestartPolicy:
+    """When a dead process is started again.
+
+    The n-th death in a row waits ``first_s * factor**(n - 1)``, at most ``longest_s``; a
+    process that was ready for ``healthy_s`` before it died counts as the first again.
+    """
+
+    first_s: float = 0.1
+    factor: float = 2.0
+    longest_s: float = 10.0
+    healthy_s: float = 30.0
+
+    def delay_s(self, deaths: int) -> float:
+        """Seconds to wait after so many deaths in a row (at least one)."""
+        return min(self.longest_s, self.first_s * self.factor ** min(deaths - 1, 64))
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of the mirror, run as ``python -m MODULE --config FILE --runtime DIR``.
+
+    ``reads`` and ``writes`` name topics; each process also writes ``heartbeat``.
+    """
+
+    name: str
+    module: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    does: str
+    restart: RestartPolicy = RestartPolicy()
+
+
+#: In the order of their start, which is that of the flow: when the last one has done its work, all is done.
+PROCESSES: tuple[Process, ...] = (
+    Process("capture", "capture", ("credit",), ("frame",), "camera or clip to frames in shared memory"),
+    Process("inference", "inference", ("frame",), ("body",), "frames to the fitted body and the light"),
+    Process("render", "render", ("frame", "body"), ("shown", "credit"), "body to the dressed picture"),
+)
