@@ -161,6 +161,9 @@ class BodyFitter:
             for bone in bones:
                 self._girth_of_bone[names.index(bone)] = index
         self._centre = self._girth_centres()
+        axes = self._bone_axis
+        self._across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
+        self._joint_basis_last = np.moveaxis(self._joint_basis, 0, -1)
         self.reset()
 
     # -- constants from the model -------------------------------------------------------------
@@ -395,7 +398,7 @@ class BodyFitter:
         jacobian = self._point_jacobian(pose, points, self._landmark_bone, columns)
         if shape_origin is not None:
             bone = self._landmark_bone
-            joint_part = np.moveaxis(self._joint_basis, 0, -1)[bone]
+            joint_part = self._joint_basis_last[bone]
             jacobian[:, :, turns + 3 : turns + 3 + shape_count] = shape_origin[bone] + np.einsum(
                 "nij,njk->nik", pose.world[bone], self._landmark_basis - joint_part
             )
@@ -464,12 +467,8 @@ class BodyFitter:
 
     def _girth_matrices(self) -> Array:
         """(J, 3, 3): growth of each bone's flesh across its axis."""
-        matrices = np.tile(np.eye(3), (len(self._names), 1, 1))
-        for bone, group in enumerate(self._girth_of_bone):
-            if group >= 0:
-                axis = self._bone_axis[bone]
-                matrices[bone] += self.girth[group] * (np.eye(3) - np.outer(axis, axis))
-        return matrices
+        growth = np.where(self._girth_of_bone >= 0, self.girth[self._girth_of_bone], 0.0)
+        return np.asarray(np.eye(3) + growth[:, None, None] * self._across)
 
     def _matrices(self, pose: Pose) -> Array:
         """Skinning matrices (J, 3, 4): x -> world (c + G (x - c) - joint) + origin."""
@@ -508,7 +507,7 @@ class BodyFitter:
         if shape_origin is not None:
             turns = 3 * len(self._joints_used)
             count = len(self.shape)
-            joint_part = np.moveaxis(self._joint_basis, 0, -1)[bone[use]]
+            joint_part = self._joint_basis_last[bone[use]]
             jacobian[:, :, turns + 3 : turns + 3 + count] = shape_origin[bone[use]] + np.einsum(
                 "nij,njk->nik", pose.world[bone[use]], self._outline_basis[use] - joint_part
             )
@@ -543,7 +542,7 @@ class BodyFitter:
         count = len(used) - 1
         jacobian = np.zeros((count, 3, columns))
         for index in range(count):
-            jacobian[index, :, 3 * (index + 1) : 3 * (index + 2)] = to_local[index]
+            jacobian[index, :, 3 * index + 3 : 3 * index + 6] = to_local[index]
         add(jacobian.reshape(3 * count, columns), residual.reshape(-1), 1.0 / sigma.reshape(-1) ** 2)  # type: ignore[operator]
         if previous is not None:
             pace = np.sqrt(max(dt, 1e-3) * 30.0)

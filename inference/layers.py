@@ -8,20 +8,17 @@ likelihood, the fitted skeleton gives it a prior, and the sum is smoothed into a
 
 from __future__ import annotations
 
-from typing import Any
-
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.body_fit import Fit, Intrinsics
 from inference.body_model import BONES, REGIONS, BodyModel
 from inference.kinematics import Array
+from inference.shrink import Picture, cv, shrink
 
-cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
-Picture = NDArray[np.uint8]
-
-WORK_SIDE = 640  # px of the longer side of the layers
+WORK_SIDE = 640  # px of the longer side of the layers, at most
+HEAD_SIDE = 84  # px: more of a head would cost time and show nothing
+SCALES = (1.0, 0.75, 0.5, 0.375, 0.25, 0.125)
 BINS = (8, 64, 64)  # luma is coarse: a hand is lit otherwise than the face
 HAND_LENGTH = 0.19  # m, wrist to fingertips of an adult
 SKIN, HAIR, CLOTH, ROOM = range(4)
@@ -111,12 +108,10 @@ class LayerMaker:
         """
         height, width = frame.shape[:2]
         scale = min(1.0, WORK_SIDE / max(height, width))
-        if scale < 1.0:
-            size = (round(width * scale), round(height * scale))
-            small = cv.resize(frame, size, interpolation=cv.INTER_AREA)
-            person = cv.resize(mask, size, interpolation=cv.INTER_AREA)
-        else:
-            small, person = frame, mask
+        head_px = self._head_outline(fit, scale)[2]
+        scale *= next((s for s in SCALES if s * head_px <= HEAD_SIDE), SCALES[-1])
+        size = (max(16, round(width * scale)), max(16, round(height * scale)))
+        small, person = shrink(frame, size), shrink(mask, size)
         layers = np.zeros((*person.shape, 3), np.uint8)
         layers[..., 0] = person
         points = landmarks[:, :2] * scale
@@ -187,7 +182,7 @@ class LayerMaker:
             brow = points[[2, 5]].mean(0)
             chin = points[[9, 10]].mean(0)
             upward = brow - chin
-            rows, columns = np.mgrid[y0:y1, x0:x1]
+            rows, columns = np.ogrid[y0:y1, x0:x1]
             above = (columns - brow[0]) * upward[0] + (rows - brow[1]) * upward[1] > 0.75 * float(
                 upward @ upward
             )
@@ -231,7 +226,7 @@ class LayerMaker:
         likely |= (certain > 0.5).astype(np.uint8)
         count, labels = cv.connectedComponents(likely, connectivity=4)
         joined = np.zeros(count, bool)
-        joined[np.unique(labels[certain > 0.5])] = True
+        joined[labels[certain > 0.5]] = True
         joined[0] = False
         hanging = joined[labels].astype(np.float32) * np.clip(0.5 + score, 0.0, 1.0)
         mask = np.maximum(certain, cv.blur(np.asarray(hanging, np.float32), (3, 3)))
@@ -276,8 +271,7 @@ class LayerMaker:
         forearm = wrist - elbow
         if np.linalg.norm(forearm) > 0.5 * length:  # the cuff ends at the wrist
             forearm /= np.linalg.norm(forearm)
-            rows, columns = np.mgrid[y0:y1, x0:x1].astype(np.float32)
-            past = ((columns - wrist[0]) * forearm[0] + (rows - wrist[1]) * forearm[1]) / length
+            past = _ramp(box, forearm / length, float(wrist @ forearm) / length)
             prior -= 25.0 * np.maximum(-past - 0.04, 0.0)
         evidence = self.colours.evidence(SKIN, ((CLOTH, 0.6), (ROOM, 0.25), (HAIR, 0.15)))
         bins = colour_bins(small[box])
@@ -300,6 +294,13 @@ class LayerMaker:
 
 def _pixel(point: Array) -> tuple[int, int]:
     return round(float(point[0])), round(float(point[1]))
+
+
+def _ramp(box: tuple[slice, slice], slope: Array, offset: float) -> NDArray[np.float32]:
+    """Ramp x * slope[0] + y * slope[1] - offset for the pixels of ``box``."""
+    rows = np.arange(box[0].start, box[0].stop, dtype=np.float32)[:, None] * np.float32(slope[1])
+    columns = np.arange(box[1].start, box[1].stop, dtype=np.float32)[None] * np.float32(slope[0])
+    return np.asarray(rows + (columns - np.float32(offset)), np.float32)
 
 
 def _box(points: Array, margin: float, shape: tuple[int, ...]) -> tuple[int, int, int, int]:

@@ -9,19 +9,14 @@ environment maps").
 
 from __future__ import annotations
 
-from typing import Any
-
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.body_fit import Fit, Intrinsics
 from inference.body_model import REGIONS, BodyModel, rest_normals
 from inference.kinematics import Array
+from inference.shrink import Picture, cv, shrink
 from mirror.messages import Light
-
-cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
-Picture = NDArray[np.uint8]
 
 PERIOD_S = 0.2  # how often the light is estimated
 SMOOTH_S = 0.35  # time constant of the running estimate
@@ -149,9 +144,9 @@ class LightEstimator:
     ) -> tuple[Array, float]:
         height, width = frame.shape[:2]
         scale = min(1.0, 320 / max(height, width))
-        small = cv.resize(frame, None, fx=scale, fy=scale, interpolation=cv.INTER_AREA)
+        small = shrink(frame, (max(8, round(width * scale)), max(8, round(height * scale))))
         rows, columns = small.shape[:2]
-        person = cv.resize(mask, (columns, rows), interpolation=cv.INTER_AREA)
+        person = shrink(mask, (columns, rows))
         linear = _TO_LINEAR[small]
         rest = self._model.vertices[self._points] + np.tensordot(
             fit.shape.astype(np.float32), self._model.shape_basis[:, self._points], 1

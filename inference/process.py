@@ -23,7 +23,8 @@ from inference.body_fit import BodyFitter, Intrinsics
 from inference.body_model import BodyModel
 from inference.layers import LayerMaker
 from inference.light import LightEstimator
-from inference.pose import Observation, Picture, PoseTracker
+from inference.pose import Observation, PoseTracker
+from inference.shrink import Picture
 from inference.silhouette import distance_field
 from mirror import models
 from mirror.bus import Newest, Streamer

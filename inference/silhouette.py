@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.shrink import shrink
+
 Array = NDArray[np.float64]
 
 FIELD_SIDE = 256  # px of the longer side: finer adds cost, not accuracy, to a 256 px network mask
@@ -52,7 +54,8 @@ class DistanceField:
 def distance_field(mask: NDArray[np.uint8], frame_width: int) -> DistanceField | None:
     """Distance field of a person mask (h, w) 0..255 that covers the whole frame; None if empty."""
     scale = FIELD_SIDE / max(mask.shape)
-    small = cv2.resize(mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else mask
+    size = (round(mask.shape[1] * scale), round(mask.shape[0] * scale))
+    small = shrink(mask, size) if scale < 1 else mask
     binary = (small > 127).astype(np.uint8)
     if int(binary.sum()) < 50:
         return None

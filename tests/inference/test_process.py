@@ -1,0 +1,163 @@
+"""The inference process, run as it is in a mirror: ``python -m inference`` and its sockets."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from skimage import data
+
+from capture.ring import SHM, RingReader, RingWriter, ring_prefix
+from inference.body_model import BONES, BodyModel
+from inference.pose import PoseTracker
+from inference.process import BodyStage
+from mirror import models
+from mirror.bus import Newest, Streamer
+from mirror.config import dump, load
+from mirror.messages import Body, Frame, SlotRef
+
+FRAME_NS = 40_000_000
+
+
+def astronaut(shift: int = 0) -> NDArray[np.uint8]:
+    """A 640x480 wall with a woman before it, ``shift`` px right of the middle."""
+    frame = np.full((480, 640, 3), 150, np.uint8)
+    small = cv2.resize(data.astronaut()[:, :, ::-1], (440, 440), interpolation=cv2.INTER_AREA)
+    frame[40:, 100 + shift : 540 + shift] = small
+    return frame
+
+
+class Feeder:
+    """Plays the capture process: writes frames, reads bodies."""
+
+    def __init__(self, runtime: Path) -> None:
+        self.runtime = runtime
+        self.ring = RingWriter("frames", 8, ring_prefix(runtime))
+        self.stream = Streamer(runtime, "frame")
+        config = load(None, {"capture.pace": "all"})
+        path = runtime / "mirror.toml"
+        path.write_text(dump(config))
+        command = [sys.executable, "-m", "inference", "--config", str(path), "--runtime", str(runtime)]
+        self.process = subprocess.Popen(command)
+        self.bodies: Newest[Body] = Newest(runtime, "body", lossless=True)
+        self.seq = 0
+        assert self.stream.wait_for_readers(1, 60.0)
+
+    def send(
+        self, picture: NDArray[np.uint8] | None, last: bool = False, image: SlotRef | None = None
+    ) -> Body:
+        if picture is not None:
+            image = self.ring.write(picture)
+        now = time.monotonic_ns()
+        self.stream.send(
+            Frame(
+                seq=self.seq,
+                t_ns=now,
+                valid=image is not None,
+                t_capture_ns=now,
+                t_source_ns=self.seq * FRAME_NS,
+                image=image,
+                last=last,
+            )
+        )
+        self.seq += 1
+        body = self.bodies.receive(20_000)
+        assert body is not None
+        return body
+
+    def close(self) -> None:
+        self.bodies.close()
+        self.process.kill()
+        self.process.wait()
+        self.stream.close()
+        self.ring.close()
+        for left in SHM.glob(f"{ring_prefix(self.runtime)}*"):
+            left.unlink()
+
+
+@pytest.fixture
+def feeder(runtime_dir: Path) -> Iterator[Feeder]:
+    feeder = Feeder(runtime_dir)
+    yield feeder
+    feeder.close()
+
+
+def test_a_person_becomes_a_body_with_layers_and_light(feeder: Feeder) -> None:
+    """Render would have nothing to dress, or the wrong frame's body."""
+    for index in range(4):
+        body = feeder.send(astronaut(2 * index))
+        assert body.seq == index
+    assert body.tracked
+    assert body.person == 1
+    assert body.landmarks is not None
+    assert len(body.landmarks) == 33
+    skin = np.frombuffer(body.skin, np.float32).reshape(len(BONES), 3, 4)
+    assert np.isfinite(skin).all()
+    head = skin[BONES.index("head")] @ np.append(BodyModel.load().mean_landmarks[0], 1.0)
+    x = head[0] / head[2] * body.intrinsics[0] + body.intrinsics[2]
+    assert abs(x - body.landmarks[0][0]) < 20
+    assert body.layers is not None
+    layers = RingReader().read(body.layers)
+    assert layers.shape[2] == 3
+    assert (layers[..., 0] > 127).mean() > 0.15
+    assert (layers[..., 1] > 127).any()
+    assert body.light is not None
+    assert len(body.light.sh) == 9
+    assert {"pose", "fit", "layers", "light"} <= set(body.stage_ms)
+
+
+def test_the_end_of_the_clip_comes_through_and_ends_the_process(feeder: Feeder) -> None:
+    """A replay would hang for ever on its last frame."""
+    assert feeder.send(astronaut()).tracked
+    final = feeder.send(None, last=True)
+    assert final.last
+    assert not final.valid
+    feeder.bodies.close()
+    assert feeder.process.wait(10) == 0
+    assert not list(SHM.glob(f"{ring_prefix(feeder.runtime)}layers*"))
+
+
+def test_nobody_in_view_is_said_and_a_new_size_is_taken(feeder: Feeder) -> None:
+    """An empty shop, or a camera that changes its resolution, must not end the process."""
+    empty = feeder.send(np.full((480, 640, 3), 150, np.uint8))
+    assert empty.valid
+    assert not empty.tracked
+    assert empty.layers is None
+    large = np.asarray(cv2.resize(astronaut(), (960, 720)), np.uint8)
+    body = feeder.send(large)
+    assert body.tracked
+    assert body.intrinsics[2:] == (480.0, 360.0)
+
+
+def test_a_stop_signal_leaves_nothing_behind(feeder: Feeder) -> None:
+    """Every restart of the shop's mirror would leave a piece of shared memory."""
+    assert feeder.send(astronaut()).tracked
+    feeder.process.send_signal(signal.SIGTERM)
+    assert feeder.process.wait(10) == 143
+    assert not list(SHM.glob(f"{ring_prefix(feeder.runtime)}layers*"))
+
+
+def test_another_person_starts_from_the_mean_body() -> None:
+    """The next shopper would wear the last one's size for some seconds."""
+    tracker = PoseTracker(models.path("pose_landmarker_full.task"))
+    frame = astronaut()
+    seen = tracker.observe(frame, 0)
+    tracker.close()
+    assert seen is not None
+    used, fresh = BodyStage(BodyModel.load(), 60.0), BodyStage(BodyModel.load(), 60.0)
+    for index in range(5):
+        used.process(frame, seen, index * FRAME_NS, {})
+    object.__setattr__(seen, "person", 2)
+    again = used.process(frame, seen, 5 * FRAME_NS, {})
+    first = fresh.process(frame, seen, 5 * FRAME_NS, {})
+    assert again is not None
+    assert first is not None
+    assert again[1] == first[1]
