@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import logging
 import os
@@ -159,11 +160,18 @@ class Window:
         self._canvas = None
         if self._window is not None and not self._lost:
             self._window.destroy()
-            pygame.display.quit()
         self._window = None
+        if not self._lost:
+            pygame.display.quit()
 
     def _lose(self) -> None:
+        if self._lost:
+            return
         self._lost = True
+        # Xlib waits for ever for answers to what SDL asks while it cleans up: never let it begin.
+        atexit.unregister(pygame.quit)
+        for kept in (self._window, self._canvas):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
 
     def _raise_if_lost(self) -> None:
         if self._lost:

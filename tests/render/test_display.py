@@ -183,17 +183,18 @@ def test_operator_is_heard(mirror: Callable[..., subprocess.Popen[str]]) -> None
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize("call", ["window.show(frame)", "window.poll()"])
 def test_lost_display_is_an_explained_error(
-    screen: Screen, mirror: Callable[..., subprocess.Popen[str]]
+    screen: Screen, mirror: Callable[..., subprocess.Popen[str]], call: str
 ) -> None:
     """Xlib would end the process on the spot: no line for the operator, a recording cut off."""
     process = mirror(
         "window = Window(fullscreen=True)\n"
-        "window.show(np.full((90, 160, 3), 99, np.uint8))\n"
+        "frame = np.full((90, 160, 3), 99, np.uint8)\n"
+        "window.show(frame)\n"
         "print('shown', flush=True)\n"
         "try:\n"
-        "    while True:\n"
-        "        window.show(np.full((90, 160, 3), 99, np.uint8)); window.poll(); time.sleep(0.01)\n"
+        f"    while True: {call}; time.sleep(0.01)\n"
         "except MirrorError as error:\n"
         "    print('explained:', error)\n"
         "window.close()\n"
@@ -205,6 +206,7 @@ def test_lost_display_is_an_explained_error(
     output, errors = process.communicate(timeout=60)
     assert "explained: the display server is gone" in output, errors
     assert "still alive" in output
+    assert process.returncode == 0
 
 
 def test_missing_monitor_is_explained(mirror: Callable[..., subprocess.Popen[str]]) -> None:
