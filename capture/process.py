@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 
+import cv2
+
 from capture.feed import Feed, ReadAhead, SourceFrame, SourceLostError
 from capture.publisher import RING, SLICE_S, Publisher
 from capture.ring import remove_segments, ring_prefix
@@ -19,6 +21,7 @@ _BACK_OFF_S = (0.5, 1.0, 2.0, 5.0)
 
 def body(context: Context) -> None:
     """Publish the source's frames until it ends or the process is told to stop."""
+    cv2.setNumThreads(1)  # the other processes need the other cores
     config = context.config.capture
     # This process holds the lock of its name, so these are of one that was killed.
     remove_segments(f"{ring_prefix(context.runtime)}{RING}-")
