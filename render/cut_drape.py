@@ -125,7 +125,7 @@ class Tube:
         return sp.csr_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape)
 
     def push(self, points: F64, hang: Hang, upright: bool) -> F64:
-        """How far (V, 3) the cloth stands off ``points`` (V, 3) when it hangs in this tube."""
+        """How far (V, 3) ``points`` (V, 3) move to hang in this tube."""
         grid = (self.to_grid @ points).reshape(len(self.s), _AROUND, 3)
         centre = gaussian_filter1d(grid.mean(1), 1.0, axis=0, mode="nearest")
         axis = np.gradient(centre, axis=0)
@@ -150,8 +150,16 @@ class Tube:
         mean = np.sqrt((wide**2).mean(1, keepdims=True))
         wide = np.maximum(wide, wide * (1 - even) + mean * even)
         wide += hang.ease[0] + (hang.ease[1] - hang.ease[0]) * share
-        more = gaussian_filter(np.maximum(wide - r, 0), (1.5, 2.0), mode=("nearest", "wrap"))
-        moved: F64 = self.from_grid @ (more[..., None] * outward).reshape(-1, 3)
+        wide = gaussian_filter(wide, (1.5, 2.0), mode=("nearest", "wrap"))
+        # Each vertex goes to the cloth's radius from wherever it is, so that nothing of the
+        # body's relief is left in it.
+        spread = np.repeat(np.stack([centre, axis]), _AROUND, axis=1)
+        middle, along = self.from_grid @ spread[0], self.from_grid @ spread[1]
+        along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+        own = points - middle
+        own -= (own * along).sum(1, keepdims=True) * along
+        reach = np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-6)
+        moved: F64 = (self.from_grid @ wide.reshape(-1, 1) - reach) * own / reach
         return moved
 
 

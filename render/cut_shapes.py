@@ -188,7 +188,9 @@ class Drape:
         # Which leg's cloth: 1 the left's, -1 the right's, 0 above the crotch.
         leg = np.sign(mean[:, 0]) * ((mean[:, 1] < CROTCH_Y - 0.01) & (np.abs(mean[:, 0]) > 1e-3))
         self._leg = leg if kind in BOTTOMS else np.zeros_like(leg)
-        below = np.maximum(HIP_Y + 0.06 - mean[:, 1], 0)
+        # A flare sets in below the hem of a top worn over it.
+        below = np.maximum(HIP_Y - 0.03 - mean[:, 1], 0)
+        below = below**2 / (below + 0.06)
         self._flare = cut.flare * below if kind in ("skirt", "dress") else np.zeros_like(below)
 
     def _trunk(self, place: Place) -> _Step:
@@ -227,7 +229,8 @@ class Drape:
         for side, sign in (("left", 1), ("right", -1)):
             x, y = sign * place.points[:, 0], place.points[:, 1]
             along, angle = place.along[f"{side}_leg"], place.angle[f"{side}_leg"]
-            use = (x > -0.002) & (place.armness < 0.2) & (y < 0.95)
+            # The foot is no part of the leg's rings: cloth falls past it.
+            use = (x > -0.002) & (place.armness < 0.2) & (y < 0.95) & (y > 0.1)
             tube = Tube(along, angle, use, 0.0, min(self.cut.leg / 100 + 0.03, 0.86))
             hang = Hang(fall=self.cut.taper, rise=0.4, round_end=0.9)
             share = smoothstep(along, 0.06, 0.2) * smoothstep(x, -0.005, 0.03)
@@ -269,11 +272,13 @@ class Drape:
         away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
         moved = moved + self._flare[:, None] * away
         moved = self._legs_apart(moved)
-        # What the steps added is evened out, so that they flow into one another; where cloth
-        # hangs free, so is the body's own relief beneath.
-        moved = points + smoothed(moved - points, self._neighbours, 8)
-        moved = moved + self._free[:, None] * (smoothed(moved, self._neighbours, 14) - moved)
-        return self._legs_apart(clear_of(moved, body, skin, gap))
+        # What the steps added is evened out, so that they flow into one another, but not where
+        # cloth hangs free: that would bring the body's relief back.
+        even = points + smoothed(moved - points, self._neighbours, 8)
+        moved = even + self._free[:, None] * (moved - even)
+        moved = clear_of(moved, body, skin, gap + 0.001)
+        moved = moved + self._free[:, None] * (smoothed(moved, self._neighbours, 6) - moved)
+        return self._legs_apart(clear_of(moved, body, skin, 0.8 * gap))
 
     def _legs_apart(self, points: F64) -> F64:
         """Keep trouser legs on their own sides of the middle."""
@@ -291,7 +296,7 @@ def skirt_weights(points: F64, weights: F64) -> F64:
     """
     left, right, pelvis = (BONES.index(b) for b in ("left_thigh", "right_thigh", "pelvis"))
     x, y = points[:, 0], points[:, 1]
-    thighs = smoothstep(y, 0.93, 0.66) * 0.97
+    thighs = smoothstep(y, 0.95, 0.74) * 0.98
     share = smoothstep(x, -0.12, 0.12)
     own = np.zeros_like(weights)
     own[:, left], own[:, right], own[:, pelvis] = thighs * share, thighs * (1 - share), 1 - thighs
@@ -315,6 +320,6 @@ def cleaned_weights(weights: F64, faces: I64, kind: str) -> F64:
         for source, target in (("fingers", "hand"), ("thumb", "hand"), ("toes", "foot"), ("foot", "shin")):
             pass_on(f"{side}_{source}", f"{side}_{target}")
         pass_on(f"{side}_hand", f"{side}_forearm_twist")
-    out = smoothed(out, umbrella(faces, len(out)), 4 if kind not in ("skirt", "dress") else 8)
+    out = smoothed(out, umbrella(faces, len(out)), 6 if kind not in ("skirt", "dress") else 8)
     clean: F64 = out / out.sum(1, keepdims=True)
     return clean

@@ -219,6 +219,8 @@ def _size_step(kind: str, place: cut_shapes.Place, normals: F64) -> F64:
         longer[:, 1] = -0.008 * np.clip(place.limb("leg") / 0.8, 0, 1)
     else:
         wide = wide * (1 - 0.7 * smoothstep(y, 1.28, 1.38) * (1 - on_arm)) * (1 - 0.4 * on_arm)
+        if kind == "skirt":
+            wide = wide * (1 - 0.55 * smoothstep(y, 0.85, 0.95))
         top = 1.0 if kind == "skirt" else 1.3
         longer[:, 1] = -0.012 * np.clip((top - y) / 0.45, 0, 1.5) * (1 - on_arm)
         way = np.clip(place.limb("arm") / 0.48, 0, 1) * on_arm * 0.008
