@@ -1,8 +1,8 @@
 """Makes the built-in clip, ``capture/data/demo.mp4``: ``python -m capture.make_demo_clip``.
 
 First scikit-image's astronaut photo (public domain, NASA), moved and zoomed as a hand-held
-camera would; then the project's own body model, painted and dressed plainly, moving in a room
-of computed planks and scikit-image's brick texture (CC0). Needs the ``dev`` extra.
+camera would; then an empty room of computed planks and scikit-image's brick texture (CC0), into
+which the project's own body model walks, painted and dressed plainly. Needs the ``dev`` extra.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ Picture = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]
 
 WIDTH, HEIGHT, FPS = 1280, 720, 25
-PHOTO_S, FIGURE_S = 5.0, 8.4
+PHOTO_S, FIGURE_S = 5.0, 10.0
+_EMPTY_S, _ARRIVED_S = 0.6, 2.2  # when the figure begins to walk in, when it stands before the camera
 _OVERSAMPLING = 2
 _FOCAL = 0.87 * WIDTH  # px: a camera of about 60 degrees
 _WALL_Z = -1.5  # metres behind the figure
@@ -179,8 +180,11 @@ def _pose(model: BodyModel, shape: Floats, t: float) -> Floats:
     """Skinning matrices (J, 3, 4) at time t, feet on the floor."""
     joints = model.shaped_joints(shape).astype(np.float64)
     rotations = np.tile(np.eye(3), (len(BONES), 1, 1))
-    walking = 1 - _smooth(t, 2.4, 3.0)
-    phase = 2 * np.pi * 0.9 * t
+    away = 1 - _smooth(t, _EMPTY_S, _ARRIVED_S)
+    turned = 1.15 * (1 - _smooth(t, _ARRIVED_S - 0.7, _ARRIVED_S + 0.1))
+    phase = 2 * np.pi * 1.0 * t
+    t -= _ARRIVED_S - 0.6
+    walking = 1 - _smooth(t, 2.2, 2.8)
     yaw = (
         0.06 * np.sin(0.9 * t)
         + 0.5 * _smooth(t, 6.2, 6.8)
@@ -191,7 +195,7 @@ def _pose(model: BodyModel, shape: Floats, t: float) -> Floats:
     def set_bone(name: str, rotation: Floats) -> None:
         rotations[BONES.index(name)] = rotation
 
-    set_bone("pelvis", _about("y", yaw + 0.08 * walking * np.sin(phase)))
+    set_bone("pelvis", _about("y", yaw + turned + 0.08 * walking * np.sin(phase)))
     set_bone("chest", _about("y", -0.1 * walking * np.sin(phase)) @ _about("x", 0.02 * np.sin(1.6 * t)))
     set_bone("head", _about("y", -0.4 * yaw) @ _about("x", 0.05 * np.sin(0.7 * t)))
     for side, sign in (("left", 1.0), ("right", -1.0)):
@@ -206,6 +210,7 @@ def _pose(model: BodyModel, shape: Floats, t: float) -> Floats:
         bones[BONES.index(b), 1] @ [*joints[BONES.index(b)], 1] - joints[BONES.index(b), 1] for b in soles
     ]
     bones[:, 1, 3] -= min(drops)
+    bones[:, 0, 3] -= 2.4 * away
     return bones
 
 

@@ -126,7 +126,8 @@ class _Dressed(_Loaded):
 class GarmentRenderer(Renderer):  # type: ignore[misc]
     """Draws dressed bodies offscreen. Lives in one thread; needs a current ``gl.Context``.
 
-    OpenGL errors raise ``gl.GraphicsError``.
+    OpenGL errors raise ``gl.GraphicsError``. ``body`` hides what lies behind it; None draws the
+    garments alone.
     """
 
     # Of the base class, which has no types.
@@ -135,14 +136,14 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
     _main_db: int | None
     _main_fb_dims: tuple[int | None, int | None]
 
-    def __init__(self, width: int, height: int, body: SkinnedMesh) -> None:
+    def __init__(self, width: int, height: int, body: SkinnedMesh | None) -> None:
         super().__init__(width, height)
         self._program_cache = ShaderProgramCache(shader_dir=str(Path(__file__).with_name("shaders")))
         with gl.errors_as("setting up the renderer"):
             self._depth = self._program("depth.frag")
             self._plain = self._program("cloth.frag", SHADED=1)
             self._relief = self._program("cloth.frag", SHADED=1, RELIEF=1)
-            self._body = _Loaded(body, (1.0, 1.0), 0.0)
+            self._body = None if body is None else _Loaded(body, (1.0, 1.0), 0.0)
             gl.check("setting up the renderer")
         self._dressed: list[_Dressed] = []
         self._buffer = np.zeros(0, np.uint8)
@@ -203,10 +204,11 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         with gl.errors_as("drawing"):
             for dressed in self._dressed:
                 dressed.reshape(shape)
+            if self._body is not None:
+                self._body.reshape(shape)
             self._pending = self._bounds()
             if self._pending is None:
                 return None
-            self._body.reshape(shape)
             self._draw(self._pending, light, face_depth)
             GL.glFlush()  # starts the rasteriser's threads while the caller goes on
         return self._pending
@@ -295,15 +297,16 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         projection = self._projection()
         bones = np.ascontiguousarray(self._skin.reshape(-1, 4), np.float32)
 
-        self._depth.use()
-        self._depth.matrix("projection", projection)
-        self._depth.rows("bones", bones)
-        self._depth.number("recede", 0.0)
-        GL.glColorMask(GL.GL_FALSE, GL.GL_FALSE, GL.GL_FALSE, GL.GL_FALSE)
-        GL.glEnable(GL.GL_CULL_FACE)
-        self._body.primitive.draw()
-        GL.glDisable(GL.GL_CULL_FACE)
-        GL.glColorMask(GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE)
+        if self._body is not None:
+            self._depth.use()
+            self._depth.matrix("projection", projection)
+            self._depth.rows("bones", bones)
+            self._depth.number("recede", 0.0)
+            GL.glColorMask(GL.GL_FALSE, GL.GL_FALSE, GL.GL_FALSE, GL.GL_FALSE)
+            GL.glEnable(GL.GL_CULL_FACE)
+            self._body.primitive.draw()
+            GL.glDisable(GL.GL_CULL_FACE)
+            GL.glColorMask(GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE)
 
         coefficients = light.astype(np.float32) * _SH_CONSTANTS[:, None]
         inside = (_INSIDE * coefficients[0].clip(0.0)) ** (1 / 2.2)
