@@ -125,7 +125,7 @@ class _Reader(_Port, Generic[M]):
 
 
 class Newest(_Reader[M]):
-    """Reader of a NEWEST topic: ``frames: Newest[Frame] = Newest(runtime, "frame")``.
+    """Reader of a NEWEST topic: ``Newest[Frame](runtime, "frame")``.
 
     ``lossless`` keeps every message instead (lock-step replay, where credits bound them).
     """

@@ -19,7 +19,7 @@ from mirror import launch, units
 from mirror.cli import load_config
 from mirror.errors import MirrorError
 from mirror.logs import log_file, open_log_file, readable, terminal
-from mirror.runtime import FileLock, lock_owner, open_runtime, runtime_dir
+from mirror.runtime import FileLock, lock_owner, runtime_dir
 from mirror.status import Status, read_status
 
 STOP_S = 15.0
@@ -86,7 +86,7 @@ def status(options: argparse.Namespace) -> int:
     runtime = runtime_dir(load_config(options))
     pid = lock_owner(supervisor_lock(runtime))
     state = read_status(runtime) if pid else None
-    if state is None:
+    if state is None or state.pid != pid:  # starting, or not there
         found = units.states()
         healthy = bool(found) and all(unit.active for unit in found)
         if options.json:
@@ -137,7 +137,7 @@ def _start(options: argparse.Namespace, arguments: list[str]) -> int:
     from mirror.supervisor import supervisor_lock
 
     config = load_config(options)
-    runtime = open_runtime(runtime_dir(config))
+    runtime = runtime_dir(config)
     if pid := lock_owner(supervisor_lock(runtime)):
         raise MirrorError(f"a mirror runs already in {runtime} (pid {pid}); `mirror stop` ends it")
     command = [*launch.command("mirror"), "run", "--daemon", "--runtime", str(runtime), *arguments]

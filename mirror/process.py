@@ -92,6 +92,7 @@ class Context:
         """Send the last heartbeat and close."""
         notify("STOPPING=1")
         self.beat("stopping")
+        self._heartbeats.socket.linger = 0  # not worth waiting for
         self._heartbeats.close()
 
 

@@ -97,26 +97,32 @@ class Supervisor:
                 (self.runtime / "mirror.toml").write_text(dump(self._config), encoding="utf-8")
                 self._supervise()
             finally:
-                self._stop_all()
                 sweep(self.runtime, self._table)
         if ours:
             with contextlib.suppress(OSError):  # not empty: somebody else's files
                 self.runtime.rmdir()
 
     def _supervise(self) -> None:
-        heartbeats: Collector[Heartbeat]
-        shown: Collector[Shown]
-        with Collector(self.runtime, "heartbeat") as heartbeats, Collector(self.runtime, "shown") as shown:
-            for child in self._children:
-                child.start()
-            while not self.stopping.is_set():
-                wait_any([heartbeats, shown], LOOK_MS)
-                self._hear(heartbeats, shown)
-                self._look_after()
-                self._report()
-                if self._finished():
-                    self._hear(heartbeats, shown, 200.0)  # what was sent last may still be on its way
-                    return
+        with (
+            Collector[Heartbeat](self.runtime, "heartbeat") as heartbeats,
+            Collector[Shown](self.runtime, "shown") as shown,
+        ):
+            try:
+                for child in self._children:
+                    child.start()
+                self._watch(heartbeats, shown)
+            finally:
+                self._stop_all()  # within: processes still have something to send
+
+    def _watch(self, heartbeats: Collector[Heartbeat], shown: Collector[Shown]) -> None:
+        while not self.stopping.is_set():
+            wait_any([heartbeats, shown], LOOK_MS)
+            self._hear(heartbeats, shown)
+            self._look_after()
+            self._report()
+            if self._finished():
+                self._hear(heartbeats, shown, 200.0)  # what was sent last may still be on its way
+                return
 
     def _hear(self, heartbeats: Collector[Heartbeat], shown: Collector[Shown], wait_ms: float = 0) -> None:
         while (beat := heartbeats.receive()) is not None:
