@@ -32,6 +32,7 @@ const vec3 LUMINANCE = vec3(0.2126, 0.7152, 0.0722);
 const float GAMMA = 2.2;
 const float KNEE = 0.9;
 const float CEILING = 1.3;
+const float RIM = 0.22; // of the light is lost where the cloth turns away: it lies against something
 
 vec3 irradiance(vec3 n)
 {
@@ -84,7 +85,7 @@ void main()
 #ifdef SHADED
     vec3 n = normalize(vec3(dot(x.xyz, normal), dot(y.xyz, normal), dot(z.xyz, normal)));
     vec3 e = irradiance(n);
-    v_light = encoded(e);
+    v_light = encoded(e) * (1.0 - RIM * (1.0 - abs(dot(n, normalize(camera)))));
     v_texcoord = texcoord;
     v_over = camera.z < face_depth ? arm : 0.0;
 #ifdef RELIEF

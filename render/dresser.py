@@ -1,0 +1,99 @@
+"""One frame and its body in, the dressed frame out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.body_model import BONES, BodyModel
+from mirror.messages import Body, Light
+from render import gl
+from render.compositing import Blend, Picture, composite
+from render.mesh import body_surface
+from render.outfit import check_outfit
+from render.renderer import Cloth, GarmentRenderer
+
+_TRIM_M = 0.04  # cloth may stand off the person's outline by this much
+_NOSE_M = 0.12  # from the head's joint to what passes before the face
+_HEAD = BONES.index("head")
+# With no estimate yet: even, a little below white.
+_EVEN_LIGHT = np.zeros((9, 3), np.float32)
+_EVEN_LIGHT[0] = 0.6 / 0.282095
+
+
+@dataclass
+class Dressed:
+    """What was drawn into a frame; empty where nothing was."""
+
+    garments: list[str] = field(default_factory=list)
+    anchors: dict[str, tuple[float, float]] = field(default_factory=dict)
+    blend: Blend | None = None
+
+
+class Dresser:
+    """Renderer and compositor of one process. Needs the thread's OpenGL context.
+
+    ``begin`` starts drawing, ``finish`` blends: what lies between costs no time where the
+    drawing has cores of its own.
+    """
+
+    def __init__(self, model: BodyModel) -> None:
+        self._model = model
+        self._context = gl.Context()
+        self._renderer = GarmentRenderer(16, 16, body_surface(model))
+
+    @property
+    def device(self) -> str:
+        """The name of what draws."""
+        return self._context.renderer
+
+    def wear(self, cloths: Sequence[Cloth]) -> None:
+        """Change clothes. MirrorError if a garment belongs to another body model."""
+        check_outfit(cloths, self._model.components)
+        self._context.make_current()
+        self._renderer.dress(cloths)
+
+    def begin(self, body: Body, height: int, width: int) -> None:
+        """Start drawing the garments of a tracked body for its frame of this size."""
+        self._context.make_current()  # the display may have a context of its own
+        self._renderer.resize(width, height)
+        skin = np.frombuffer(body.skin, "<f4").reshape(-1, 3, 4)
+        shape = np.asarray(body.shape, np.float32)
+        head = skin[_HEAD, :, :3] @ self._model.joints[_HEAD] + skin[_HEAD, :, 3]
+        self._renderer.submit(
+            skin, body.intrinsics, shape, _coefficients(body.light), face_depth=float(head[2]) - _NOSE_M
+        )
+
+    def finish(self, frame: Picture, layers: Picture | None, stage_ms: dict[str, float]) -> Dressed:
+        """Blend what ``begin`` started into ``frame`` (H, W, 3) BGR, in place.
+
+        layers: (h, w, 3) as in ``messages.Body``. Adds the stages' milliseconds to ``stage_ms``.
+        """
+        start = time.perf_counter()
+        drawing = self._renderer.collect()
+        drawn = time.perf_counter()
+        stage_ms["draw_wait"] = 1e3 * (drawn - start)
+        if drawing is None:
+            return Dressed()
+        cloths = self._renderer.cloths
+        blend = composite(
+            frame, drawing, layers, [cloth.trimmed for cloth in cloths], _TRIM_M * drawing.px_per_m
+        )
+        stage_ms["blend"] = 1e3 * (time.perf_counter() - drawn)
+        if blend is None or not blend.tags:
+            return Dressed(blend=blend)
+        names = [cloths[tag - 1].name for tag in blend.tags]
+        return Dressed(garments=names, anchors=self._renderer.anchors(), blend=blend)
+
+    def close(self) -> None:
+        """Free the renderer and its context."""
+        self._renderer.delete()
+        self._context.close()
+
+
+def _coefficients(light: Light | None) -> NDArray[np.float32]:
+    return _EVEN_LIGHT if light is None else np.asarray(light.sh, np.float32)

@@ -1,0 +1,99 @@
+"""What is worn: garments and fabrics from the wardrobe, as the renderer draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mirror.config import WardrobeConfig
+from mirror.errors import MirrorError
+from render.fabrics import Fabric, load_fabric
+from render.garments import Garment, list_garments, load_garment
+from render.mesh import SkinnedMesh
+from render.renderer import Cloth
+
+_FLARED = ("skirt", "dress")  # kinds that stand away from the legs
+
+
+def cloth_of(garment: Garment, fabric: Fabric, size: str) -> Cloth:
+    """A garment in a fabric and a size, ready to draw. MirrorError if it isn't made in that size."""
+    mesh = SkinnedMesh(
+        positions=garment.vertices,
+        normals=garment.normals,
+        faces=garment.faces,
+        joints=garment.joints,
+        weights=garment.weights,
+        shape_basis=garment.shape_targets,
+        size_step=garment.size_target,
+        # The garment's v runs up the grain, a picture's rows run down.
+        texcoords=garment.uv * np.array([1, -1], np.float32),
+        tangents=garment.tangents * np.array([1, 1, 1, -1], np.float32),
+    )
+    return Cloth(
+        name=garment.name,
+        mesh=mesh,
+        albedo=fabric.albedo,
+        relief=fabric.normal,
+        repeat_m=fabric.repeat_m,
+        layer=garment.layer,
+        trimmed=garment.kind not in _FLARED,
+        size_steps=garment.size_steps(size),
+        anchors=garment.anchors,
+    )
+
+
+class Wardrobe:
+    """The outfits that the mirror can show: the configured one first, then each garment alone.
+
+    A garment alone takes the place of the configured garments that it would clash with.
+    """
+
+    def __init__(self, config: WardrobeConfig) -> None:
+        self._config = config
+        self._first = tuple(config.garments)
+        self._outfits = [self._first, *self._others()]
+        self._at = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Garments of the present outfit, as configured."""
+        return self._outfits[self._at]
+
+    def turn(self, steps: int) -> None:
+        """Go to another outfit, around the rack."""
+        self._at = (self._at + steps) % len(self._outfits)
+
+    def cloths(self) -> list[Cloth]:
+        """The present outfit, loaded. MirrorError names what is missing or broken."""
+        return [self._load(name) for name in self.names]
+
+    def _load(self, name: str) -> Cloth:
+        garment = load_garment(name, self._config.folders)
+        fabric = load_fabric(self._config.fabric or garment.default_fabric, self._config.folders)
+        return cloth_of(garment, fabric, self._config.size)
+
+    def _others(self) -> list[tuple[str, ...]]:
+        rack = {str(page["name"]): str(page["slot"]) for page in list_garments(self._config.folders)}
+        worn = [(name, rack.get(name, "")) for name in self._first]
+        outfits = []
+        for name, slot in rack.items():
+            if (name,) == self._first:
+                continue
+            kept = [other for other, place in worn if place and not _clash(place, slot)]
+            outfits.append((name, *kept))
+        return outfits
+
+
+def _clash(slot: str, other: str) -> bool:
+    return slot == other or "full" in (slot, other)
+
+
+def check_outfit(cloths: Sequence[Cloth], components: int) -> None:
+    """Raise MirrorError unless every garment follows as many shape coefficients as the body has."""
+    for cloth in cloths:
+        if len(cloth.mesh.shape_basis) != components:
+            raise MirrorError(
+                f"garment {cloth.name} has {len(cloth.mesh.shape_basis)} shape targets, "
+                f"the body model {components}: cut it again for this body"
+            )
