@@ -105,6 +105,14 @@ def split(mesh: Surface, field: F64, line: int) -> tuple[Surface, F64, F64]:
     # earlier line moves only along that line.
     start, end, share = np.concatenate([a, b]), np.concatenate([b, a]), np.concatenate([t, 1 - t])
     free = (mesh.lines[start] & ~mesh.lines[end]) == 0
+    # So does one on an open edge.
+    rim = {(min(p, q), max(p, q)) for p, q in boundary_edges(mesh.faces).tolist()}
+    on_rim = np.zeros(len(f), bool)
+    on_rim[[v for edge in rim for v in edge]] = True
+    along = [
+        not r or (min(p, q), max(p, q)) in rim for r, p, q in zip(on_rim[start], start, end, strict=True)
+    ]
+    free &= np.array(along, bool)
     near = free & (share < _SLIDE)
     start, end, share = start[near], end[near], share[near]
     order = np.argsort(share, kind="stable")

@@ -177,8 +177,8 @@ def fold_faces(faces: I64, old: I64, count: int) -> tuple[I64, I64]:
     return np.concatenate(out), rim
 
 
-def fold_uv(uv: F64, faces: I64, old: I64, rim: I64, width: float) -> F64:
-    """Layout (3 R, 2) of the strip's rings: the cloth goes on past the edge."""
+def fold_uv(uv: F64, faces: I64, old: I64, rim: I64, width: float, thickness: float) -> F64:
+    """Layout (3 R, 2) of the strip's rings: the cloth goes on past the edge and round it."""
     sides = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2)
     _, inverse, counts = np.unique(np.sort(old[sides], 1), axis=0, return_inverse=True, return_counts=True)
     edges = sides[counts[inverse.reshape(-1)] == 1]
@@ -188,4 +188,4 @@ def fold_uv(uv: F64, faces: I64, old: I64, rim: I64, width: float) -> F64:
         np.add.at(inward, edges[:, k], np.stack([-along[:, 1], along[:, 0]], axis=1))
     inward = inward[rim] / np.maximum(np.linalg.norm(inward[rim], axis=1, keepdims=True), 1e-9)
     at = uv[rim]
-    return np.concatenate([at, at, at - width * inward])
+    return np.concatenate([at - way * inward for way in (thickness / 2, thickness, thickness + width)])

@@ -194,7 +194,12 @@ def make_up(pattern: Pattern, kind: str, cut: cut_page.Cut, model: BodyModel) ->
     joints, four = _four(np.concatenate([dense[pattern.old], *([dense[pattern.old[rim]]] * 3)]))
     faces = np.concatenate([pattern.cloth, strip]).astype(np.int32)
     uv = np.concatenate(
-        [pattern.uv, cut_panels.fold_uv(pattern.uv, pattern.cloth, pattern.old, rim, cut.fold / 100)]
+        [
+            pattern.uv,
+            cut_panels.fold_uv(
+                pattern.uv, pattern.cloth, pattern.old, rim, cut.fold / 100, _FOLD_THICKNESS_M
+            ),
+        ]
     )
     return glb.SkinnedFile(
         vertices=vertices.astype(np.float32),
