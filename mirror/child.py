@@ -141,6 +141,7 @@ class Child:
         if self._popen is not None:
             self._popen.kill()
             self._popen.wait()
+            self.check()
 
     def status(self) -> ProcessStatus:
         """This process's part of the status."""

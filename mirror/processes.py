@@ -9,18 +9,19 @@ from dataclasses import dataclass
 class RestartPolicy:
     """When a dead process is started again.
 
-    The n-th death in a row waits ``first_s * factor**(n - 1)``, at most ``longest_s``; a
-    process that was ready for ``healthy_s`` before it died counts as the first again.
+    After a first death at once. A second in a row waits ``first_s``, each further one
+    ``factor`` times longer, at most ``longest_s``; a process that was ready for ``healthy_s``
+    before it died counts as the first again.
     """
 
-    first_s: float = 0.1
+    first_s: float = 0.2
     factor: float = 2.0
     longest_s: float = 10.0
     healthy_s: float = 30.0
 
     def delay_s(self, deaths: int) -> float:
         """Seconds to wait after so many deaths in a row (at least one)."""
-        return min(self.longest_s, self.first_s * self.factor ** min(deaths - 1, 64))
+        return min(self.longest_s, self.first_s * self.factor ** min(deaths - 2, 64)) if deaths > 1 else 0.0
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ FIRST_TRIES = 3  # crashes before the mirror was ever up
 FINISH_S = 30.0  # for the rest, without a frame, once one process has done its work
 LAST_S = 2.0  # for the rest, once the last process of the table has done its work
 STALL_S = 120.0  # a replay without a frame for this long has failed
-LOOK_MS = 100.0
+LOOK_MS = 50.0
 STATUS_S = 0.5
 RATE_WINDOW_NS = 2_000_000_000
 
@@ -90,17 +90,19 @@ class Supervisor:
         ours = not self.runtime.exists()
         self.runtime = open_runtime(self.runtime)
         busy = f"a mirror runs already in {self.runtime}; `mirror stop` ends it"
-        with self._signals(), FileLock(supervisor_lock(self.runtime), busy):
-            wait_for_orphans(self.runtime, self._table)
-            sweep(self.runtime, self._table)
-            try:
-                (self.runtime / "mirror.toml").write_text(dump(self._config), encoding="utf-8")
-                self._supervise()
-            finally:
+        try:
+            with self._signals(), FileLock(supervisor_lock(self.runtime), busy):
+                wait_for_orphans(self.runtime, self._table)
                 sweep(self.runtime, self._table)
-        if ours:
-            with contextlib.suppress(OSError):  # not empty: somebody else's files
-                self.runtime.rmdir()
+                try:
+                    (self.runtime / "mirror.toml").write_text(dump(self._config), encoding="utf-8")
+                    self._supervise()
+                finally:
+                    sweep(self.runtime, self._table)
+        finally:
+            if ours:
+                with contextlib.suppress(OSError):  # not empty: somebody else's files
+                    self.runtime.rmdir()
 
     def _supervise(self) -> None:
         with (
@@ -177,7 +179,10 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         for child in self._children:
-            child.terminate()
+            if child.state == "starting":
+                child.kill()  # it has nothing to finish, and may be long in its start
+            else:
+                child.terminate()
         until = time.monotonic() + GRACE_S
         while any(child.alive for child in self._children) and time.monotonic() < until:
             time.sleep(0.02)

@@ -110,7 +110,7 @@ config = load(None, {{"spine.runtime_dir": runtime, "spine.hang_s": {hang_s}, "s
 log = logging.getLogger("mirror")
 log.addHandler(logging.StreamHandler())
 log.setLevel("INFO")
-policy = RestartPolicy(first_s=0.05, longest_s=1.0, healthy_s=60.0)
+policy = RestartPolicy(first_s=0.2, healthy_s=60.0)
 supervisor.GRACE_S = 2.0
 table = [Process(name, "fake_" + name, (), (), "", policy) for name in names]
 try:

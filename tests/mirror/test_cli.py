@@ -161,7 +161,7 @@ def test_failed_start_is_one_line_and_leaves_nothing(tmp_path: Path, runtime: Pa
     done = mirror(environment, "start", "--runtime", str(runtime))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "mirror: the lamp is broken: change it\n"
-    assert not list(runtime.glob("*"))
+    assert not runtime.exists()
 
 
 def test_degraded_mirror_is_not_healthy(tmp_path: Path, runtime: Path) -> None:

@@ -131,8 +131,8 @@ def test_explained_failure_at_the_start_ends_the_mirror_with_its_line(
 def test_repeated_deaths_are_spaced_out() -> None:
     """A process that dies at once would be started in a busy loop."""
     policy = RestartPolicy(first_s=0.1, factor=2.0, longest_s=10.0)
-    delays = [policy.delay_s(deaths) for deaths in (1, 2, 3, 4, 50, 5000)]
-    assert delays == [0.1, 0.2, 0.4, 0.8, 10.0, 10.0]
+    delays = [policy.delay_s(deaths) for deaths in (1, 2, 3, 4, 5, 50, 5000)]
+    assert delays == [0.0, 0.1, 0.2, 0.4, 0.8, 10.0, 10.0]
 
 
 def test_back_off_grows_under_the_supervisor(tmp_path: Path, runtime_dir: Path) -> None:
@@ -144,7 +144,7 @@ def test_back_off_grows_under_the_supervisor(tmp_path: Path, runtime_dir: Path) 
             until(lambda count=count: mirror.of("loop").restarts == count and mirror.status().healthy, mirror)  # type: ignore[misc]
         _, output = mirror.stop()
     delays = [line.rpartition("again in ")[2] for line in output.splitlines() if "again in" in line]
-    assert delays == ["0.1 s", "0.1 s", "0.2 s"]  # 0.05, 0.1 and 0.2
+    assert delays == ["0.0 s", "0.2 s", "0.4 s"]
 
 
 def test_second_supervisor_on_the_directory_is_refused(tmp_path: Path, runtime_dir: Path) -> None:
