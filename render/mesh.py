@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from inference.body_model import BONES, BodyModel
 
@@ -96,6 +97,24 @@ def project(points: Floats, intrinsics: tuple[float, float, float, float]) -> Fl
     fx, fy, cx, cy = intrinsics
     pixels = points[:, :2] / points[:, 2:3] * (fx, fy) + (cx, cy)
     return pixels.astype(np.float32)
+
+
+def near_openings(positions: Floats, faces: NDArray[np.integer], reach: float) -> NDArray[np.bool_]:
+    """Which faces (F,) lie within ``reach`` metres of an open edge of the surface.
+
+    Only there can one look into a garment. Vertices that share a position count as joined; a
+    closed surface has no openings.
+    """
+    _, welded = np.unique(positions.round(5), axis=0, return_inverse=True)
+    corners = welded.reshape(-1)[faces]
+    edges = np.sort(np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]]), axis=1)
+    _, first, count = np.unique(edges, axis=0, return_index=True, return_counts=True)
+    ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])[first[count == 1]]
+    if not len(ends):
+        return np.zeros(len(faces), bool)
+    distance, _ = cKDTree(positions[np.unique(ends)]).query(positions, distance_upper_bound=reach)
+    near: NDArray[np.bool_] = (distance[faces] <= reach).any(axis=1)
+    return near
 
 
 def spread_sample(positions: Floats, spacing: float) -> NDArray[np.intp]:

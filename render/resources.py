@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render import gl  # first: chooses the OpenGL platform
-from render.mesh import Floats, SkinnedMesh, arm_share, vertex_tangents
+from render.mesh import Floats, SkinnedMesh, arm_share, near_openings, vertex_tangents
 
 # isort: split
 from OpenGL import GL
@@ -22,17 +22,25 @@ class SkinnedPrimitive(Primitive):  # type: ignore[misc]
     """A pyrender primitive whose joints and weights reach the GPU.
 
     Attribute locations are those of ``skin.vert``. Positions have a buffer of their own, so
-    that a new shape uploads nothing else.
+    that a new shape uploads nothing else. With ``opening_m`` faces further than that from an
+    open edge are drawn from their front only: their back cannot be seen.
     """
 
     _vaid: int | None
     _buffers: list[int]
 
-    def __init__(self, mesh: SkinnedMesh, repeat_m: tuple[float, float] = (1.0, 1.0)) -> None:
+    def __init__(
+        self, mesh: SkinnedMesh, repeat_m: tuple[float, float] = (1.0, 1.0), opening_m: float = 0.0
+    ) -> None:
         super().__init__(
             positions=mesh.positions, normals=mesh.normals, joints_0=mesh.joints, weights_0=mesh.weights
         )
-        self.faces = np.ascontiguousarray(mesh.faces, np.uint32)
+        seen_from_both = np.zeros(len(mesh.faces), bool)
+        if opening_m > 0:
+            seen_from_both = near_openings(mesh.positions, mesh.faces, opening_m)
+        ordered = np.concatenate([mesh.faces[seen_from_both], mesh.faces[~seen_from_both]])
+        self.faces = np.ascontiguousarray(ordered, np.uint32)
+        self._both_sides = 3 * int(np.count_nonzero(seen_from_both))
         count = len(mesh.positions)
         uv = np.zeros((count, 2), np.float32) if mesh.texcoords is None else mesh.texcoords
         # Tangents matter only where there is a texture to follow.
@@ -92,7 +100,13 @@ class SkinnedPrimitive(Primitive):  # type: ignore[misc]
     def draw(self) -> None:
         """Draw every triangle with the bound program."""
         self._bind()
-        GL.glDrawElements(GL.GL_TRIANGLES, self.faces.size, GL.GL_UNSIGNED_INT, ctypes.c_void_p(0))
+        GL.glDisable(GL.GL_CULL_FACE)
+        if self._both_sides:
+            GL.glDrawElements(GL.GL_TRIANGLES, self._both_sides, GL.GL_UNSIGNED_INT, ctypes.c_void_p(0))
+        GL.glEnable(GL.GL_CULL_FACE)
+        start = ctypes.c_void_p(self._both_sides * self.faces.itemsize)
+        GL.glDrawElements(GL.GL_TRIANGLES, self.faces.size - self._both_sides, GL.GL_UNSIGNED_INT, start)
+        GL.glDisable(GL.GL_CULL_FACE)
 
 
 class Texture:

@@ -12,7 +12,7 @@ from OpenGL import GL
 
 from inference.body_model import BONES
 from render import gl
-from render.mesh import SkinnedMesh, coarsened, project, skin_points
+from render.mesh import SkinnedMesh, coarsened, near_openings, project, skin_points
 from render.renderer import OVER, Cloth, Drawing, GarmentRenderer
 from tests.render.figures import WHITE_LIGHT, cloth, facing_camera, tube
 
@@ -147,8 +147,8 @@ def test_relief_tilts_the_light(make: Make) -> None:
     values = []
     for x in (128 - 40, 128 + 40):
         relief[:] = (x, 128, 250)
-        relief[::2] = (x + 6, 128, 250)  # some contrast, else it counts as smooth
-        relief[1::2] = (x - 6, 128, 250)
+        relief[::2] = (x + 12, 128, 250)  # some contrast, else it counts as smooth
+        relief[1::2] = (x - 12, 128, 250)
         values.append(
             int(shot(make([cloth(mesh, relief=relief, repeat_m=(2.0, 2.0))]), light=light)[H // 2, W // 2, 0])
         )
@@ -163,8 +163,8 @@ def test_relief_points_up_the_picture(make: Make) -> None:
     light[1] = -0.4  # from above
     relief = np.zeros((8, 8, 3), np.uint8)
     relief[:] = (128, 168, 250)
-    relief[::2, :, 1] += 6
-    relief[1::2, :, 1] -= 6
+    relief[::2, :, 1] += 12
+    relief[1::2, :, 1] -= 12
     tilted = int(
         shot(make([cloth(mesh, relief=relief, repeat_m=(2.0, 2.0))]), light=light)[H // 2, W // 2, 0]
     )
@@ -196,6 +196,17 @@ def test_the_inside_is_darker(make: Make) -> None:
     column = pixels[:, W // 2]
     column = column[column[:, 3] > 0, 0].astype(int)
     assert column[2] < 0.7 * column[-3]  # the top of the picture shows the inside
+
+
+def test_the_inside_is_drawn_where_one_can_look_in(make: Make) -> None:
+    """A neckline without the back of its collar shows the old shirt in its place."""
+    mesh = tube(0.2, 0.2, 1.8, rows=80)
+    near = near_openings(mesh.positions, mesh.faces, 0.12)
+    height = mesh.positions[mesh.faces].mean(axis=1)[:, 1]
+    assert near[(height > 1.7) | (height < 0.3)].all()
+    assert not near[(height < 1.6) & (height > 0.4)].any()
+    closed = tube(0.2, 0.2, 1.8, closed=True)
+    assert not near_openings(closed.positions, closed.faces, 0.12).any()
 
 
 def test_a_limb_before_the_garment_hides_it(make: Make) -> None:
