@@ -1,0 +1,1 @@
+"""Fabrics that a generative adversarial network weaves: source, data, training, sampling, proof."""

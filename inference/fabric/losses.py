@@ -1,0 +1,71 @@
+"""The losses. x: real fabric, G: a sample, D: patch logits, y: class; means run over patches and batch.
+
+* Discriminator and generator, non-saturating (Goodfellow et al., arXiv:1406.2661):
+  L_D = E[softplus(-D(T(x), y))] + E[softplus(D(T(G), y))],  L_G = E[softplus(-D(T(G), y))].
+* R1 (Mescheder, Geiger and Nowozin, arXiv:1801.04406), on every k-th step and weighted k times
+  (lazily, as StyleGAN2, arXiv:1912.04958): gamma/2 * E[|grad_x sum D(x, y)|^2 / patches].
+* T: differentiable augmentation (Zhao et al., "DiffAugment", arXiv:2006.10738), the same kinds for
+  real and made: translation (a roll: cloth has no border), brightness, saturation, contrast.
+* Reconstruction, for swatches of known phase: the style z ~ q(z | x) of the encoder, and
+  L_rec = sum over s in {1, 2, 4} of E|down_s(G(z)) - down_s(x)|, L1 as in SeamlessGAN
+  (arXiv:2201.05120); the style kept near the prior by beta * KL(q(z | x) || N(0, I))
+  (VAE-GAN, Larsen et al., arXiv:1512.09300).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from inference.fabric.network import Discriminator
+
+
+def discriminator_loss(real: list[Tensor], fake: list[Tensor]) -> Tensor:
+    """L_D over the heads' logits; a scalar."""
+    return torch.stack(
+        [F.softplus(-r).mean() + F.softplus(f).mean() for r, f in zip(real, fake, strict=True)]
+    ).mean()
+
+
+def generator_loss(fake: list[Tensor]) -> Tensor:
+    """L_G over the heads' logits; a scalar."""
+    return torch.stack([F.softplus(-f).mean() for f in fake]).mean()
+
+
+def r1_penalty(network: Discriminator, real: Tensor, classes: Tensor) -> Tensor:
+    """E[|grad_x sum D|^2 / patches], per patch so that it does not grow with the picture; a scalar."""
+    real = real.detach().requires_grad_()
+    total = torch.stack([head.sum() / head[0].numel() ** 0.5 for head in network(real, classes)]).sum()
+    (gradient,) = torch.autograd.grad(total, real, create_graph=True)
+    return gradient.square().sum((1, 2, 3)).mean()
+
+
+def reconstruction_loss(made: Tensor, real: Tensor) -> Tensor:
+    """L_rec of fabrics (B, 4, H, W); a scalar."""
+    total = (made - real).abs().mean()
+    for scale in (2, 4):
+        total = total + (F.avg_pool2d(made, scale) - F.avg_pool2d(real, scale)).abs().mean()
+    return total
+
+
+def kl_loss(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, exp(log_variance)) || N(0, I)), summed over the style, mean over the batch; a scalar."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
+
+
+def augment(fabric: Tensor, generator: torch.Generator) -> Tensor:
+    """DiffAugment of fabrics (B, 4, H, W): rolled; the albedo brightness, saturation, contrast moved."""
+    b, _, h, w = fabric.shape
+    draw = torch.rand(b, 5, generator=generator)
+    rolled = torch.stack(
+        [torch.roll(one, (int(d[0] * h), int(d[1] * w)), (1, 2)) for one, d in zip(fabric, draw, strict=True)]
+    )
+    change = (draw[:, 2:].to(fabric.device) - 0.5)[..., None, None, None]
+    colour, relief = rolled[:, :3], rolled[:, 3:]
+    colour = colour + 0.3 * change[:, 0]
+    grey = colour.mean(1, keepdim=True)
+    colour = grey + (colour - grey) * (1 + 0.8 * change[:, 1])
+    middle = colour.mean((1, 2, 3), keepdim=True)
+    colour = middle + (colour - middle) * (1 + 0.6 * change[:, 2])
+    return torch.cat([colour, relief], 1)

@@ -1,0 +1,163 @@
+"""Sampling: a class, a palette and a seed become a fabric folder (fabric.toml, albedo.png, normal.png)."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.fabric.colour import to_lab, to_linear, to_srgb, write_palette
+from inference.fabric.generator import FabricGenerator, Recipe, whole_cycles
+from inference.fabric.weave import COLOURS, check_class
+from mirror.errors import MirrorError
+
+Array = NDArray[np.float32]
+
+#: Relief of the cloth as a share of its yarns' pitch.
+_RELIEF = 0.22
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A fabric. ``albedo`` (H, W, 3) and ``normal`` (H, W, 3) uint8 RGB as ``render.fabrics.Fabric``;
+    ``height`` (H, W) 0..1; ``repeat_m`` metres that the picture covers, (u, v).
+    """  # noqa: D205
+
+    fabric_class: str
+    palette: Array
+    albedo: NDArray[np.uint8]
+    normal: NDArray[np.uint8]
+    height: Array
+    repeat_m: tuple[float, float]
+    made_by: str
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Where an interpolation goes: to another class or seed (or both), ``share`` of the way (0..1)."""
+
+    share: float
+    fabric_class: str | None = None
+    seed: int | None = None
+
+
+def sample(
+    generator: FabricGenerator,
+    fabric_class: str,
+    palette: Array,
+    seed: int,
+    size: tuple[int, int],
+    blend: Blend | None = None,
+) -> Sample:
+    """Weave one fabric of ``size`` (height, width) px.
+
+    A palette with too few colours for the class is filled up with tints of its own. MirrorError on
+    an unknown class, too many colours, or a size that is no multiple of 8 between 64 and 4096.
+    """
+    if any(n % 8 or not 64 <= n <= 4096 for n in size):
+        raise MirrorError(f"size {size[1]} x {size[0]} px: give multiples of 8 between 64 and 4096")
+    if seed < 0:
+        raise MirrorError(f"seed {seed}: give a whole number from 0 up")
+    colours = fill_palette(palette, check_class(fabric_class))
+    recipe = generator.recipe(fabric_class, len(colours), seed)
+    words = f"class {fabric_class}, palette {write_palette(palette)}, seed {seed}"
+    if blend is not None:
+        if not 0 <= blend.share <= 1:
+            raise MirrorError(f"share {blend.share}: give a number from 0 to 1")
+        other_class = check_class(blend.fabric_class or fabric_class)
+        other_seed = seed if blend.seed is None else blend.seed
+        other = generator.recipe(other_class, len(colours), other_seed)
+        recipe = interpolate(recipe, other, blend.share)
+        words += f", {blend.share:g} of the way to class {other_class}, seed {other_seed}"
+    albedo, height = generator.fabric(recipe, colours, size)
+    pitch = yarn_pitch(recipe, size)
+    return Sample(
+        fabric_class,
+        colours,
+        np.rint(albedo * 255).astype(np.uint8),
+        normal_map(height, _RELIEF * pitch),
+        height,
+        (size[1] / recipe.pixels_per_metre, size[0] / recipe.pixels_per_metre),
+        f"fabric GAN, {words}, {size[1]} x {size[0]} px",
+    )
+
+
+def interpolate(start: Recipe, end: Recipe, share: float) -> Recipe:
+    """The recipe ``share`` of the way: condition, lattice and scale move; the noise stays the start's."""
+    mixed = (1 - share) * start.condition + share * end.condition
+    # Two conditions far apart have a middle that is too short for either: keep the length.
+    length = (1 - share) * np.linalg.norm(start.condition) + share * np.linalg.norm(end.condition)
+    return Recipe(
+        np.asarray(mixed * length / max(float(np.linalg.norm(mixed)), 1e-6), np.float32),
+        np.asarray((1 - share) * start.lattice + share * end.lattice, np.float32),
+        start.pixels_per_metre ** (1 - share) * end.pixels_per_metre**share,
+        start.seed,
+    )
+
+
+def fill_palette(palette: Array, fabric_class: str) -> Array:
+    """The palette (k, 3) sRGB with tints added until the class can be woven. MirrorError on too many."""
+    fewest, most = COLOURS[fabric_class]
+    if len(palette) > most:
+        raise MirrorError(f"{fabric_class} takes {most} colour{'s' if most > 1 else ''} at most")
+    out = [np.asarray(c, np.float32) for c in palette]
+    while len(out) < fewest:
+        light = float(to_lab(out[0])[0])
+        # A light ground gets a darker companion, a dark one a lighter, further each time.
+        linear, far = to_linear(out[0]), 0.62 / len(out)
+        tint = linear * far * 0.35 if light > 55 else linear * far + (1 - far)
+        out.append(to_srgb(tint))
+    return np.stack(out)
+
+
+def yarn_pitch(recipe: Recipe, size: tuple[int, int]) -> float:
+    """The yarns' pitch in px, across or along, whichever is finer."""
+    cycles = np.abs(whole_cycles(recipe.lattice, *size)[2]).max(0)
+    return float(min(size[1] / max(cycles[0], 1), size[0] / max(cycles[1], 1)))
+
+
+def normal_map(height: Array, relief_px: float) -> NDArray[np.uint8]:
+    """Tangent-space normals (H, W, 3) uint8 of a height map 0..1 on a torus, ``relief_px`` px high.
+
+    +x along u, +y up the picture (OpenGL's way), 0..255 for -1..1.
+    """
+    z = height * relief_px
+    slope_x = (np.roll(z, -1, 1) - np.roll(z, 1, 1)) / 2
+    slope_up = (np.roll(z, 1, 0) - np.roll(z, -1, 0)) / 2
+    normal = np.dstack([-slope_x, -slope_up, np.ones_like(z)])
+    normal /= np.linalg.norm(normal, axis=2, keepdims=True)
+    out: NDArray[np.uint8] = np.rint(normal * 127.5 + 127.5).astype(np.uint8)
+    return out
+
+
+def write_fabric(made: Sample, folder: Path, *, name: str | None = None, licence: str = "CC0-1.0") -> Path:
+    """Write the fabric folder. MirrorError if it cannot be written or holds something else."""
+    page = folder / "fabric.toml"
+    name = name or folder.name
+    if not re.fullmatch(r"[\w .-]{1,64}", name):
+        raise MirrorError(f"fabric name {name!r}: use letters, digits, spaces, - and _")
+    if folder.exists() and not page.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise MirrorError(f"{folder}: there is something else there; name another folder")
+    lines = [
+        f"name = {json.dumps(name)}",
+        f"class = {json.dumps(made.fabric_class)}",
+        f"repeat_m = [{made.repeat_m[0]:.5f}, {made.repeat_m[1]:.5f}]",
+        f"licence = {json.dumps(licence)}",
+        f"made_by = {json.dumps(made.made_by)}",
+    ]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, picture in (("albedo.png", made.albedo), ("normal.png", made.normal)):
+            done, data = cv2.imencode(".png", picture[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+            if not done:
+                raise MirrorError(f"{folder / file}: the picture could not be encoded")
+            (folder / file).write_bytes(data.tobytes())
+        page.write_text("\n".join(lines) + "\n", "utf-8")
+    except OSError as error:
+        raise MirrorError(f"{folder}: cannot be written ({error.strerror})") from error
+    return folder

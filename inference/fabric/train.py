@@ -1,0 +1,319 @@
+"""Training of the fabric GAN.
+
+Reads a swatch set (and, on resume, DIR/checkpoint.pt); writes to DIR: swatches.npz (the set as
+trained on), checkpoint.pt (everything, replaced atomically), fabric_gan.safetensors (the EMA
+generator, for sampling), log.jsonl (a line every few steps) and samples/STEP.png.
+
+Every random draw of a step comes from (seed, step, process), so a run that was killed and resumed
+makes the same weights as one that was not. Under torchrun each process draws its own batch and
+the gradients are averaged.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, distributed, nn
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from inference.fabric.lattice import NOISE, STYLE
+from inference.fabric.losses import (
+    augment,
+    discriminator_loss,
+    generator_loss,
+    kl_loss,
+    r1_penalty,
+    reconstruction_loss,
+)
+from inference.fabric.network import Discriminator, Encoder, Generator
+from inference.fabric.swatches import SwatchSet
+from inference.fabric.weave import NAMES
+from inference.fabric.weights import save_weights
+from mirror.errors import MirrorError
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What decides the weights, beside the data: a resumed run must be of the same.
+
+    ``warm_steps``: reconstruction only, before the discriminator joins. ``crop``: side in px of
+    what the discriminator sees. ``r1_every``: steps between R1 penalties of weight ``r1``.
+    """
+
+    steps: int = 6000
+    batch: int = 8
+    seed: int = 0
+    rate_generator: float = 1.5e-3
+    rate_discriminator: float = 8e-4
+    warm_steps: int = 250
+    crop: int = 64
+    r1: float = 1.0
+    r1_every: int = 16
+    reconstruction: float = 8.0
+    kl: float = 0.003
+    ema: float = 0.998
+
+
+class Trainer:
+    """The networks, optimisers and step counter of one process of a run."""
+
+    def __init__(self, data: SwatchSet, schedule: Schedule, device: str = "cpu") -> None:
+        if not len(data):
+            raise MirrorError("no swatches to train on")
+        self.data, self.schedule, self.device, self.step = data, schedule, torch.device(device), 0
+        torch.manual_seed(schedule.seed)
+        self.generator, self.encoder = Generator().to(device), Encoder().to(device)
+        self.discriminator, self.ema = Discriminator().to(device), Generator().to(device)
+        self.ema.load_state_dict(self.generator.state_dict())
+        self.ema.requires_grad_(requires_grad=False)
+        makers = [*self.generator.parameters(), *self.encoder.parameters()]
+        self.make_optimiser = torch.optim.Adam(makers, schedule.rate_generator, betas=(0.0, 0.99))
+        self.judge_optimiser = torch.optim.Adam(
+            self.discriminator.parameters(), schedule.rate_discriminator, betas=(0.0, 0.99)
+        )
+        self.joined = distributed.is_available() and distributed.is_initialized()
+        self.rank = distributed.get_rank() if self.joined else 0
+
+    def advance(self) -> dict[str, float]:
+        """One step. Returns its losses."""
+        s = self.schedule
+        draw = np.random.default_rng([s.seed, self.step, self.rank])
+        chance = torch.Generator().manual_seed(int(draw.integers(2**62)))
+        rows = self.data.take(np.sort(draw.integers(len(self.data), size=s.batch))[draw.permutation(s.batch)])
+        real, classes, palette, count, cycles = batch_tensors(rows, self.device)
+        # Reconstruct the first half (where the phase is known); weave the rest freely.
+        half = (torch.arange(s.batch) < (s.batch + 1) // 2) & torch.from_numpy(rows.phased)
+        known = half.nonzero()[:, 0].to(self.device)
+        mean, log_variance = self.encoder(real[known], palette[known], count[known], classes[known])
+        style = torch.randn(s.batch, STYLE, generator=chance).to(self.device)
+        style = style.index_copy(0, known, mean + (log_variance / 2).exp() * style[known])
+        noise = draw_noise(chance, s.batch, real.shape[2], real.shape[3], self.device)
+        made = self.generator(classes, palette, count, style, cycles, noise)
+        losses: dict[str, Tensor] = {
+            "reconstruction": reconstruction_loss(made[known], real[known])
+            if len(known)
+            else made.new_zeros(()),
+            "kl": kl_loss(mean, log_variance) if len(known) else made.new_zeros(()),
+        }
+        total = s.reconstruction * losses["reconstruction"] + s.kl * losses["kl"]
+        if self.step >= s.warm_steps:
+            real_view, made_view = self._view(real, chance), self._view(made, chance)
+            losses["discriminator"] = self._judge(real_view, made_view.detach(), classes, losses)
+            self.discriminator.requires_grad_(requires_grad=False)
+            losses["generator"] = generator_loss(self.discriminator(made_view, classes))
+            self.discriminator.requires_grad_(requires_grad=True)
+            total = total + losses["generator"]
+        self._apply(self.make_optimiser, total)
+        with torch.no_grad():
+            keep = min(s.ema, (1 + self.step) / (10 + self.step))
+            for slow, fast in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
+                slow.lerp_(fast, 1 - keep)
+        self.step += 1
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def _view(self, fabric: Tensor, chance: torch.Generator) -> Tensor:
+        """What the discriminator is shown: the augmented fabric, cropped."""
+        side = min(self.schedule.crop, *fabric.shape[2:])
+        return augment(fabric, chance)[:, :, :side, :side]
+
+    def _judge(self, real: Tensor, made: Tensor, classes: Tensor, losses: dict[str, Tensor]) -> Tensor:
+        loss = discriminator_loss(self.discriminator(real, classes), self.discriminator(made, classes))
+        total = loss
+        if self.step % self.schedule.r1_every == 0:
+            losses["r1"] = r1_penalty(self.discriminator, real, classes)
+            total = total + self.schedule.r1 / 2 * self.schedule.r1_every * losses["r1"]
+        self._apply(self.judge_optimiser, total)
+        return loss
+
+    def _apply(self, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+        optimiser.zero_grad(set_to_none=False)
+        loss.backward()  # type: ignore[no-untyped-call]
+        held = [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+        if self.joined:
+            flat = torch.cat([g.flatten() for g in held])
+            distributed.all_reduce(flat)
+            flat /= distributed.get_world_size()
+            for g, part in zip(held, torch.split(flat, [g.numel() for g in held]), strict=True):
+                g.copy_(part.view_as(g))
+        nn.utils.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], 10.0)
+        optimiser.step()
+
+    def save(self, path: Path) -> None:
+        """Write everything that the next step depends on, atomically."""
+        state = {
+            "format": _FORMAT,
+            "schedule": asdict(self.schedule),
+            "step": self.step,
+            **{name: part.state_dict() for name, part in self._parts().items()},
+        }
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint. MirrorError if it is damaged, of another version or another schedule."""
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        except Exception as error:
+            raise MirrorError(f"{path}: not a checkpoint, or damaged; start with another --out") from error
+        if state.get("format") != _FORMAT:
+            raise MirrorError(f"{path}: a checkpoint of another version; start with another --out")
+        # The number of steps may grow: it only says when to stop.
+        was, now = dict(state["schedule"]), asdict(self.schedule)
+        changed = [k for k in now if k != "steps" and was.get(k) != now[k]]
+        if changed:
+            raise MirrorError(f"{path}: made with another {', '.join(changed)}; start with another --out")
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.step = int(state["step"])
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "generator": self.generator,
+            "encoder": self.encoder,
+            "discriminator": self.discriminator,
+            "ema": self.ema,
+            "make_optimiser": self.make_optimiser,
+            "judge_optimiser": self.judge_optimiser,
+        }
+
+
+def batch_tensors(rows: SwatchSet, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Fabrics (B, 4, H, W) 0..1, classes (B,), palettes (B, 4, 3), counts (B,), cycles (B, 3, 2, 2)."""
+    picture = np.concatenate([rows.albedo, rows.height[..., None]], -1).astype(np.float32) / 255
+    return (
+        torch.from_numpy(np.ascontiguousarray(picture.transpose(0, 3, 1, 2))).to(device),
+        torch.from_numpy(rows.classes).to(device),
+        torch.from_numpy(rows.palette).to(device),
+        torch.from_numpy(rows.count).to(device),
+        torch.from_numpy(np.rint(rows.cycles)).to(device),
+    )
+
+
+def draw_noise(
+    chance: torch.Generator, batch: int, height: int, width: int, device: torch.device
+) -> list[Tensor]:
+    """Local noise for each stride of NOISE."""
+    return [
+        torch.randn(batch, n, height // s, width // s, generator=chance).to(device) for s, n in NOISE.items()
+    ]
+
+
+def sample_sheet(network: Generator, data: SwatchSet, seed: int, device: torch.device) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) uint8 RGB: for each class a real tile, then three woven with its label."""
+    lines = []
+    for index in range(len(NAMES)):
+        found = np.flatnonzero(data.classes == index)
+        if not len(found):
+            continue
+        rows = data.take(np.repeat(found[:1], 3))
+        real, classes, palette, count, cycles = batch_tensors(rows, device)
+        chance = torch.Generator().manual_seed(seed + index)
+        style = torch.randn(3, STYLE, generator=chance).to(device)
+        with torch.no_grad():
+            noise = draw_noise(chance, 3, real.shape[2], real.shape[3], device)
+            made = network(classes, palette, count, style, cycles, noise)
+        tiles = torch.cat([real[:1], made]).cpu().numpy()
+        lines.append(
+            np.concatenate([*tiles[:, :3], np.repeat(tiles[-1:, 3:], 3, 1)[0]], 2).transpose(1, 2, 0)
+        )
+    if len(lines) % 2:
+        lines.append(np.zeros_like(lines[0]))
+    middle = len(lines) // 2
+    sheet = np.hstack([np.vstack(lines[:middle]), np.vstack(lines[middle:])])
+    picture: NDArray[np.uint8] = np.rint(sheet.clip(0, 1) * 255).astype(np.uint8)
+    return picture
+
+
+def join_processes(device: str) -> tuple[int, int]:
+    """(rank, processes); joins the others when torchrun started this one."""
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        return 0, 1
+    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    return distributed.get_rank(), distributed.get_world_size()
+
+
+def keep_memory() -> None:
+    """Let glibc keep freed memory: handed back and faulted in at every step, it costs half the time."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "mallopt"):
+            libc.mallopt(-4, 0)  # M_MMAP_MAX
+            libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+
+
+def train(
+    data: SwatchSet,
+    schedule: Schedule,
+    out: Path,
+    *,
+    facts: dict[str, str],
+    device: str = "cpu",
+    save_every: int = 200,
+    sheet_every: int = 200,
+    progress: bool = True,
+) -> Trainer:
+    """Train up to ``schedule.steps``, from DIR's checkpoint where there is one.
+
+    ``facts`` (what it was trained on, the command) are written into the weights' metadata.
+    """
+    keep_memory()
+    trainer = Trainer(data, schedule, device)
+    checkpoint, log = out / "checkpoint.pt", out / "log.jsonl"
+    if checkpoint.exists():
+        trainer.load(checkpoint)
+    first = trainer.rank == 0
+    if first:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "samples").mkdir(exist_ok=True)
+        _cut_log(log, trainer.step)
+    bar = tqdm(total=schedule.steps, initial=trainer.step, disable=not (first and progress), mininterval=2.0)
+    started = time.monotonic()
+    mean: dict[str, float] = {}
+    while trainer.step < schedule.steps:
+        losses = trainer.advance()
+        mean = {k: 0.95 * mean.get(k, v) + 0.05 * v for k, v in losses.items()} | {
+            k: v for k, v in mean.items() if k not in losses
+        }
+        done = trainer.step >= schedule.steps
+        if not first:
+            continue
+        bar.update()
+        if trainer.step % 20 == 0 or done:
+            bar.set_postfix({k[:5]: f"{v:.3f}" for k, v in mean.items()})
+            line = {"step": trainer.step, **{k: round(v, 5) for k, v in mean.items()}}
+            with log.open("a") as file:
+                file.write(json.dumps(line | {"seconds": round(time.monotonic() - started, 1)}) + "\n")
+        if trainer.step % sheet_every == 0 or done:
+            sheet = sample_sheet(trainer.ema, data, schedule.seed, trainer.device)
+            cv2.imwrite(str(out / "samples" / f"{trainer.step:06d}.png"), sheet[:, :, ::-1])
+        if trainer.step % save_every == 0 or done:
+            trainer.save(checkpoint)
+            save_weights(
+                trainer.ema, data, facts | {"steps": str(trainer.step)}, out / "fabric_gan.safetensors"
+            )
+    bar.close()
+    return trainer
+
+
+def _cut_log(log: Path, step: int) -> None:
+    """Drop the lines past the checkpoint, which the resumed run writes again."""
+    if log.exists():
+        kept = [line for line in log.read_text().splitlines() if json.loads(line)["step"] <= step]
+        log.write_text("".join(line + "\n" for line in kept))
