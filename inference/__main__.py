@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
+# The fit's matrices are small: a second thread of the linear algebra library would only spin, on a
+# core that the pose network needs. Read when NumPy loads.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from mirror.process import Context, run_process
 
 

@@ -1,10 +1,10 @@
 """Landmarks and mask of one chosen person, kept by identity.
 
 MediaPipe's Pose Landmarker in video mode follows one person. When nobody is followed a second
-landmarker in image mode sees everybody, the nearest and most central is chosen, and the
-follower is started on a picture in which the others are painted over. From then on a jump of
-the skeleton or a change of the clothes' colours means that the follower slid to somebody else:
-its answer is dropped and the person looked for again.
+landmarker in image mode sees everybody and the nearest and most central is chosen. A face detector
+looks round now and then, and whoever else is there is painted over in what the follower sees, so
+that it cannot slide to a neighbour. Should it do so all the same, a jump of the skeleton or other
+colours in another place give it away: its answer is dropped and the person looked for again.
 """
 
 from __future__ import annotations
@@ -25,11 +25,16 @@ Array = NDArray[np.float64]
 
 NOSE, LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP = 0, 11, 12, 23, 24
 FORGET_S = 1.2  # a person who was away for longer is a new person
-SUSPECT_FRAMES = 15
-MIN_TORSO = 0.045  # of the frame's shorter side: smaller "people" are table legs and posters
+SUSPECT_FRAMES = 2
+MIN_TORSO = 0.09  # of the frame's shorter side: smaller "people" are table legs and posters
 MAX_MASK_TORSOS = 9.0  # mask area over torso length squared; a standing person has 1.5 to 3
 JUMP = 0.75  # torso lengths between two frames at 30 per second
-COLOUR_LIMIT = 0.62  # Bhattacharyya distance of the torso's colours to the remembered ones
+COLOUR_LIMIT = 0.55  # Bhattacharyya distance of the torso's colours to the remembered ones
+COLOUR_SURE = 0.42  # below it the colours count as the person's own, and are learnt
+LOOK_ROUND = (8, 4)  # frames between two looks for other faces: alone, and with others in view
+HALF_WIDTH, DOWN, UP = 1.7, 8.0, 0.8  # a neighbour's extent around the middle of the face, in faces
+HIDDEN = 114  # grey level of what is painted over
+DRIFT = 0.3  # torso lengths from where the colours last were right: beyond it doubt is in place
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,17 @@ class Observation:
     world: Array
     mask: Picture
     person: int
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """Where somebody else is, px: middle of the face, and the box that the body is in."""
+
+    x: float
+    left: float
+    top: float
+    right: float
+    bottom: float
 
 
 def torso(landmarks: Array) -> tuple[Array, float]:
@@ -86,7 +102,8 @@ def torso_colours(frame: Picture, landmarks: Array) -> NDArray[np.float32] | Non
     if patch.size == 0:
         return None
     scale = min(1.0, 48 / max(patch.shape[:2]))
-    small = cv.resize(patch, None, fx=scale, fy=scale, interpolation=cv.INTER_AREA)
+    rows, columns = (max(1, round(side * scale)) for side in patch.shape[:2])
+    small = cv.resize(patch, (columns, rows), interpolation=cv.INTER_AREA)
     region = np.zeros(small.shape[:2], np.uint8)
     cv.fillConvexPoly(region, np.rint((corners - low) * scale).astype(np.int32), 255)
     if np.count_nonzero(region) < 40:
@@ -110,11 +127,11 @@ def most_central_and_near(people: list[Array], width: int, height: int) -> int:
 class PoseTracker:
     """Follows one person through a video.
 
-    ``model``: path of a Pose Landmarker ``.task``; ``max_people``: how many the chooser looks at.
-    Raises MirrorError when the model cannot be loaded.
+    ``model``: path of a Pose Landmarker ``.task``; ``face_model``: of a face detector;
+    ``max_people``: how many the chooser looks at. Raises MirrorError when the model cannot be loaded.
     """
 
-    def __init__(self, model: Path, max_people: int = 3) -> None:
+    def __init__(self, model: Path, face_model: Path, max_people: int = 3) -> None:
         # The graph runtime logs a page of internals on stderr otherwise.
         os.environ.setdefault("GLOG_minloglevel", "2")
         import mediapipe as mp
@@ -136,8 +153,12 @@ class PoseTracker:
                 num_poses=max(1, max_people),
             )
             self._chooser = vision.PoseLandmarker.create_from_options(everybody)
+            faces = vision.FaceDetectorOptions(base_options=BaseOptions(model_asset_path=str(face_model)))
+            self._faces = vision.FaceDetector.create_from_options(faces)
         except (RuntimeError, ValueError, OSError, FileNotFoundError) as error:
-            raise MirrorError(f"pose model {model} cannot be loaded ({error}); run ./kiosk setup") from error
+            raise MirrorError(
+                f"pose model {model} or {face_model.name} cannot be loaded ({error}); run ./kiosk setup"
+            ) from error
         self._max_people = max_people
         self._clock_ms = 0
         self._person = 0
@@ -145,6 +166,9 @@ class PoseTracker:
         self._last_ns = 0
         self._colours: NDArray[np.float32] | None = None
         self._suspect = 0
+        self._trusted = np.zeros(2)
+        self._others: list[Neighbour] = []
+        self._look_in = 0
 
     def warm_up(self) -> None:
         """Run both networks once on nothing, so that the first frame is not slow."""
@@ -156,6 +180,7 @@ class PoseTracker:
         """Free the networks."""
         self._follower.close()
         self._chooser.close()
+        self._faces.close()
 
     def _follow(self, frame: Picture, step_ms: int) -> tuple[Array, Array, Picture] | None:
         self._clock_ms += max(1, step_ms)
@@ -196,7 +221,10 @@ class PoseTracker:
         step_ms = int((t_source_ns - self._last_ns) / 1e6) if self._clock_ms else 33
         dt = max(1e-3, step_ms / 1e3)
         away_s = (t_source_ns - self._last_ns) / 1e9
-        found = self._follow(frame, min(step_ms, 1000)) if self._last is not None else None
+        found = None
+        if self._last is not None:
+            self._look_round(frame, self._last)
+            found = self._follow(_without(frame, self._last, self._others), min(step_ms, 1000))
         if self._last is not None:
             if found is not None and plausible(found[0], found[2]) and self._same(frame, found[0], dt):
                 return self._keep(frame, found, t_source_ns)
@@ -208,6 +236,7 @@ class PoseTracker:
         found = self._lock(frame, chosen)
         if found is None or not plausible(found[0], found[2]):
             return None
+        self._suspect = 0
         if self._last is None:
             self._person += 1
             self._colours = None
@@ -215,11 +244,12 @@ class PoseTracker:
 
     def _keep(self, frame: Picture, found: tuple[Array, Array, Picture], t_ns: int) -> Observation:
         landmarks, world, mask = found
-        self._last, self._last_ns, self._suspect = landmarks, t_ns, 0
+        self._last, self._last_ns = landmarks, t_ns
         colours = torso_colours(frame, landmarks)
-        if colours is not None:
+        if self._unlike(colours) < COLOUR_SURE and colours is not None:
             # Slowly: the light may change, the clothes do not.
             self._colours = colours if self._colours is None else 0.95 * self._colours + 0.05 * colours
+            self._trusted = torso(landmarks)[0]
         return Observation(landmarks, world, mask, self._person)
 
     def _same(self, frame: Picture, landmarks: Array, dt: float) -> bool:
@@ -233,49 +263,63 @@ class PoseTracker:
             return False
         if not 0.55 < length / max(before_length, 1e-6) < 1.8:
             return False
-        colours = torso_colours(frame, landmarks)
-        if colours is not None and self._colours is not None:
-            distance = cv.compareHist(colours, self._colours, cv.HISTCMP_BHATTACHARYYA)
-            # Arms and turns change the colours for a moment; another person changes them for good.
-            self._suspect = self._suspect + 1 if distance > COLOUR_LIMIT else 0
-            if self._suspect >= SUSPECT_FRAMES:
-                return False
-        return True
+        # Somebody who turns round on the spot may look otherwise from behind; a follower that slid
+        # to the next person is elsewhere as well.
+        unlike = self._unlike(torso_colours(frame, landmarks)) > COLOUR_LIMIT
+        elsewhere = np.linalg.norm(centre - self._trusted) > DRIFT * length
+        self._suspect = self._suspect + 1 if unlike and elsewhere else 0
+        return self._suspect < SUSPECT_FRAMES
 
-    def _choose(self, frame: Picture) -> tuple[Array, list[Array]] | None:
+    def _unlike(self, colours: NDArray[np.float32] | None) -> float:
+        """Distance 0..1 of a torso's colours to the remembered ones; 0 where either is unknown."""
+        if colours is None or self._colours is None:
+            return 0.0
+        return float(cv.compareHist(colours, self._colours, cv.HISTCMP_BHATTACHARYYA))
+
+    def _look_round(self, frame: Picture, person: Array) -> None:
+        """Remember whose face else is in view; now and then, since faces do not run."""
+        self._look_in -= 1
+        if self._look_in > 0:
+            return
+        found = self._faces.detect(self._image(cv.cvtColor(frame, cv.COLOR_BGR2RGB)))
+        faces = [
+            (
+                d.bounding_box.origin_x + d.bounding_box.width / 2,
+                d.bounding_box.origin_y,
+                d.bounding_box.width,
+            )
+            for d in found.detections
+        ]
+        self._others = neighbours(faces, person)
+        self._look_in = LOOK_ROUND[1 if self._others else 0]
+
+    def _choose(self, frame: Picture) -> Array | None:
         people = self._everybody(frame)
         if not people:
             return None
         height, width = frame.shape[:2]
         if self._last is None:
-            index = most_central_and_near(people, width, height)
-            return people[index], people[:index] + people[index + 1 :]
-        centre, length = torso(self._last)
+            return people[most_central_and_near(people, width, height)]
+        # Where the person last was beyond doubt, and how they are dressed. Somebody alone in the
+        # right place is the person, whatever the colours: they may have turned or the light changed.
+        length = torso(self._last)[1]
         scores = []
         for person in people:
-            colours = torso_colours(frame, person)
-            unlike = (
-                cv.compareHist(colours, self._colours, cv.HISTCMP_BHATTACHARYYA)
-                if colours is not None and self._colours is not None
-                else 0.5
-            )
-            away = float(np.linalg.norm(torso(person)[0] - centre)) / length
-            scores.append(away * 0.3 + unlike if away < 2.0 and unlike < COLOUR_LIMIT else np.inf)
+            unlike = self._unlike(torso_colours(frame, person))
+            away = float(np.linalg.norm(torso(person)[0] - self._trusted)) / length
+            fits = away < 2.0 and (unlike < COLOUR_LIMIT or (len(people) == 1 and away < 0.5))
+            scores.append(away * 0.3 + unlike if fits else np.inf)
         index = int(np.argmin(scores))
         if not np.isfinite(scores[index]):
             return None
-        return people[index], people[:index] + people[index + 1 :]
+        return people[index]
 
-    def _lock(self, frame: Picture, chosen: tuple[Array, list[Array]]) -> tuple[Array, Array, Picture] | None:
-        """Start the follower on the chosen person: forget the old track, hide the others once."""
-        person, others = chosen
+    def _lock(self, frame: Picture, person: Array) -> tuple[Array, Array, Picture] | None:
+        """Start the follower on ``person``: forget the old track, hide the others."""
+        self._look_in = 0
+        self._look_round(frame, person)
         self._follow(np.zeros_like(frame), 1)
-        found = self._follow(frame, 1) if not others else None
-        if found is None and others:
-            found = self._follow(self._without(frame, person, others), 1)
-            if found is not None:
-                # Mask and landmarks as the whole picture gives them, from now on.
-                found = self._follow(frame, 1) or found
+        found = self._follow(_without(frame, person, self._others), 1)
         if found is None:
             return None
         centre, length = torso(found[0])
@@ -283,20 +327,40 @@ class PoseTracker:
             return None
         return found
 
-    @staticmethod
-    def _without(frame: Picture, person: Array, others: list[Array]) -> Picture:
-        """The frame with everything painted grey that is nearer to another than to ``person``."""
-        hidden = np.full_like(frame, 114)
-        margin = 0.45 * torso(person)[1]
-        low = person[:, :2].min(0) - margin
-        high = person[:, :2].max(0) + margin
-        for other in others:
-            middle = (torso(other)[0][0] + torso(person)[0][0]) / 2
-            if torso(other)[0][0] > torso(person)[0][0]:
-                high[0] = min(high[0], max(middle, person[[11, 12], 0].max()))
-            else:
-                low[0] = max(low[0], min(middle, person[[11, 12], 0].min()))
-        x0, y0 = np.floor(low).astype(int).clip(0)
-        x1, y1 = np.ceil(high).astype(int).clip(0)
-        hidden[y0:y1, x0:x1] = frame[y0:y1, x0:x1]
-        return hidden
+
+def neighbours(faces: list[tuple[float, float, float]], person: Array) -> list[Neighbour]:
+    """Who else is there, from faces (middle x, top y, width) px: all but ``person``'s own.
+
+    A face over the person's own head or trunk is no neighbour's: it is their own, a print on
+    their shirt, or somebody before them, whom nothing could be painted over without the person.
+    """
+    height = torso(person)[1]
+    own_x = person[[LEFT_SHOULDER, RIGHT_SHOULDER, NOSE], 0]
+    others = []
+    for x, y, width in faces:
+        apart = max(own_x.min() - x, x - own_x.max(), 0.0)
+        if apart > max(0.35 * width, 0.08 * height):
+            others.append(
+                Neighbour(x, x - HALF_WIDTH * width, y - UP * width, x + HALF_WIDTH * width, y + DOWN * width)
+            )
+    return others
+
+
+def _without(frame: Picture, person: Array, others: list[Neighbour]) -> Picture:
+    """The frame with the ``others`` painted over, up to half-way to ``person``."""
+    if not others:
+        return frame
+    frame = frame.copy()
+    centre, length = torso(person)
+    shoulders = person[[LEFT_SHOULDER, RIGHT_SHOULDER], 0]
+    for other in others:
+        left, right = other.left, other.right
+        middle = (centre[0] + other.x) / 2
+        if other.x > centre[0]:
+            left = max(left, middle, float(shoulders.max()) + 0.05 * length)
+        else:
+            right = min(right, middle, float(shoulders.min()) - 0.05 * length)
+        if right > left:
+            rows = slice(max(0, int(other.top)), max(0, int(other.bottom)))
+            frame[rows, max(0, int(left)) : max(0, int(right))] = HIDDEN
+    return frame

@@ -176,7 +176,8 @@ def body(context: Context) -> None:
     own_model = context.config.inference.pose_model
     model = Path(own_model) if own_model else models.path("pose_landmarker_full.task")
     remove_segments(f"{ring_prefix(context.runtime)}{RING}-")
-    tracker = PoseTracker(model, context.config.inference.max_people)
+    faces = models.path("face_detection_full_range_sparse.tflite")
+    tracker = PoseTracker(model, faces, context.config.inference.max_people)
     # The first call builds the graph; better now than on a shopper.
     tracker.warm_up()
     lossless = context.config.capture.pace == "all"

@@ -33,7 +33,9 @@ def scene(*people: tuple[float, int]) -> NDArray[np.uint8]:
 
 @pytest.fixture
 def tracker() -> Iterator[PoseTracker]:
-    tracker = PoseTracker(models.path("pose_landmarker_full.task"))
+    tracker = PoseTracker(
+        models.path("pose_landmarker_full.task"), models.path("face_detection_full_range_sparse.tflite")
+    )
     yield tracker
     tracker.close()
 
@@ -133,6 +135,6 @@ def test_a_broken_model_file_is_one_clear_line(tmp_path: Path) -> None:
     broken = tmp_path / "pose.task"
     broken.write_bytes(b"PK not a bundle")
     with pytest.raises(MirrorError, match="pose model"):
-        PoseTracker(broken)
+        PoseTracker(broken, broken)
     with pytest.raises(MirrorError, match="pose model"):
-        PoseTracker(tmp_path / "missing.task")
+        PoseTracker(tmp_path / "missing.task", tmp_path / "missing.tflite")

@@ -22,7 +22,8 @@ for name in ("AF_INET", "AF_INET6"):
     except OSError:
         refused[name] = True
 socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).close()
-tracker = PoseTracker(models.path("pose_landmarker_full.task"))
+POSE, FACE = "pose_landmarker_full.task", "face_detection_full_range_sparse.tflite"
+tracker = PoseTracker(models.path(POSE), models.path(FACE))
 frame = np.full((512, 768, 3), 150, np.uint8)
 frame[:, 128:640] = data.astronaut()[:, :, ::-1]
 seen = tracker.observe(frame, 0)

@@ -147,7 +147,9 @@ def test_a_stop_signal_leaves_nothing_behind(feeder: Feeder) -> None:
 
 def test_another_person_starts_from_the_mean_body() -> None:
     """The next shopper would wear the last one's size for some seconds."""
-    tracker = PoseTracker(models.path("pose_landmarker_full.task"))
+    tracker = PoseTracker(
+        models.path("pose_landmarker_full.task"), models.path("face_detection_full_range_sparse.tflite")
+    )
     frame = astronaut()
     seen = tracker.observe(frame, 0)
     tracker.close()
