@@ -188,6 +188,11 @@ class Drape:
         # Which leg's cloth: 1 the left's, -1 the right's, 0 above the crotch.
         leg = np.sign(mean[:, 0]) * ((mean[:, 1] < CROTCH_Y - 0.01) & (np.abs(mean[:, 0]) > 1e-3))
         self._leg = leg if kind in BOTTOMS else np.zeros_like(leg)
+        # Between the buttocks the block folds in deeply: drawn flat before anything else, or the
+        # cloth over it would keep the crease.
+        x, y, z = np.abs(mean[:, 0]), mean[:, 1], mean[:, 2]
+        cleft = smoothstep(x, 0.07, 0.03) * smoothstep(y, 1.0, 0.94) * smoothstep(z, 0.0, -0.03)
+        self._cleft = smoothed(cleft * self._free, self._neighbours, 3)
         # A flare sets in below the hem of a top worn over it.
         below = np.maximum(HIP_Y - 0.03 - mean[:, 1], 0)
         below = below**2 / (below + 0.06)
@@ -264,7 +269,8 @@ class Drape:
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
         skin = normals_of(body, self._skin_faces)
         gap = 0.004 + 0.6 * self._ease
-        moved = clear_of(points + self._ease[:, None] * normals, body, skin, gap)
+        flat = points + self._cleft[:, None] * (smoothed(points, self._neighbours, 30) - points)
+        moved = clear_of(flat + self._ease[:, None] * normals, body, skin, gap)
         for step in self._steps:
             moved = moved + step.tube.push(moved, step.hang, step.upright) * step.share[:, None]
         away = moved - (0.0, 0.0, 0.03)
