@@ -55,6 +55,7 @@ class Child:
         self._heard: float | None = None
         self._verdict = ""  # why the supervisor is ending it
         self._kill_at: float | None = None
+        self._stopped = False  # by us
 
     @property
     def alive(self) -> bool:
@@ -121,6 +122,9 @@ class Child:
             return True
         self.state = "failed"
         self.last_error = self._read_error(code)
+        if not self.explained and not self._stopped:
+            for line in self.last_lines:
+                log_as(self._log, self.process.name, logging.ERROR, line)
         self.deaths = 1 if healthy_s >= self.process.restart.healthy_s else self.deaths + 1
         return True
 
@@ -133,11 +137,13 @@ class Child:
 
     def terminate(self) -> None:
         """Ask the process to stop."""
+        self._stopped = True
         if self._popen is not None:
             self._popen.terminate()
 
     def kill(self) -> None:
         """End the process now, and wait for its end."""
+        self._stopped = True
         if self._popen is not None:
             self._popen.kill()
             self._popen.wait()
@@ -196,16 +202,16 @@ class Child:
         return f"{name} ended with exit code {code}{last}"
 
     def _relay(self, pipe: IO[str]) -> None:
-        """Pass the process's output on, line by line; lines that are not JSON become records."""
+        """Pass the process's log on; what its libraries print is kept for the case of a crash."""
         with pipe:
             for raw in pipe:
                 line = raw.rstrip("\n")
                 level = _level(line)
                 if level is not None:
                     self._log.log(level, "%s", line, extra={"line": line})
-                elif line:
+                elif line and (not self.last_lines or line != self.last_lines[-1]):
                     self.last_lines.append(line)
-                    log_as(self._log, self.process.name, logging.INFO, line)
+                    log_as(self._log, self.process.name, logging.DEBUG, line)
 
 
 def _level(line: str) -> int | None:

@@ -29,6 +29,7 @@ BEHAVIOURS = {
     from capture.ring import RingWriter, ring_prefix
     ring = RingWriter("fake", 2, ring_prefix(context.runtime))
     ring.write(np.zeros((4, 4, 3), np.uint8))
+    print("chatter of a library", flush=True)
     context.ready()
     while not context.stopping.wait(0.05):
         context.beat()
