@@ -12,7 +12,12 @@ from render.fabrics import Fabric, load_fabric
 from render.garments import Garment, list_garments, load_garment
 from render.mesh import SkinnedMesh
 from render.renderer import Cloth
+from render.simplify import simplified
 
+# Heavier garments are thinned out for drawing; what moves by less than the tolerance, in
+# metres, lies below a pixel. Cutting a garment with fewer faces spares the time at loading.
+_MANY_FACES = 6000
+_TOLERANCE_M, _LONGEST_M = 0.0015, 0.045
 _FLARED = ("skirt", "dress")  # kinds that stand away from the legs
 
 
@@ -30,6 +35,10 @@ def cloth_of(garment: Garment, fabric: Fabric, size: str) -> Cloth:
         texcoords=garment.uv * np.array([1, -1], np.float32),
         tangents=garment.tangents * np.array([1, 1, 1, -1], np.float32),
     )
+    anchors = dict(garment.anchors)
+    if len(mesh.faces) > _MANY_FACES:
+        mesh, place = simplified(mesh, _TOLERANCE_M, _LONGEST_M, keep=anchors.values())
+        anchors = {name: int(place[vertex]) for name, vertex in anchors.items()}
     return Cloth(
         name=garment.name,
         mesh=mesh,
@@ -39,7 +48,7 @@ def cloth_of(garment: Garment, fabric: Fabric, size: str) -> Cloth:
         layer=garment.layer,
         trimmed=garment.kind not in _FLARED,
         size_steps=garment.size_steps(size),
-        anchors=garment.anchors,
+        anchors=anchors,
     )
 
 
