@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 
 _ROUNDS = 12
 _WORTH_IT = 0.01  # share of the faces that a round must save for another to follow
+_FOLD = 0.8  # cosine between a vertex's normal and a face's under which the surface counts as folded
 _FLIP = 0.5  # cosine of the most that a collapse may turn a face
 
 
@@ -34,7 +35,7 @@ def simplified(
     """
     faces = mesh.faces.astype(np.int64)
     positions = mesh.positions.astype(np.float64)
-    locked = _locked(positions, faces, keep)
+    locked = _locked(positions, faces, keep) | _folded(mesh, faces)
     for _ in range(_ROUNDS):
         before = len(faces)
         faces = _round(positions, faces, locked, tolerance, longest)
@@ -70,6 +71,17 @@ def _locked(positions: Floats, faces: Ints, keep: Collection[int]) -> NDArray[np
     locked[edges[uses != 2]] = True
     locked[list(keep)] = True
     return locked
+
+
+def _folded(mesh: SkinnedMesh, faces: Ints) -> NDArray[np.bool_]:
+    """Vertices (V,) at folds and beside them: longer faces there would smear the fold's shade."""
+    flat = _unit_normals(mesh.positions[faces].astype(np.float64))[0]
+    agree = np.einsum("fkj,fj->fk", mesh.normals[faces], flat)
+    fold = np.zeros(len(mesh.positions), bool)
+    fold[faces[agree < _FOLD]] = True
+    beside = np.zeros_like(fold)
+    beside[faces[fold[faces].any(axis=1)].reshape(-1)] = True
+    return beside
 
 
 def _sides(faces: Ints) -> Ints:
