@@ -15,15 +15,17 @@ Floats = NDArray[np.float32]
 # Edge of the cells (metres) within which the depth-only body is reduced to one vertex: the
 # model spends over half its triangles on face, fingers and toes. Limbs, whose outline cuts
 # cloth, stay as they are.
-_CELL_M = {1: 0.025, 5: 0.008, 8: 0.008, 12: 0.03, 15: 0.03}
+_CELL_M = {1: 0.025, 12: 0.03, 15: 0.03}
 
 # Pull of the depth-only body surface inwards, metres, by body region (see the body model):
-# little where the body must win over cloth, more where cloth lies on it. Fingers all but vanish:
-# their outline comes from the picture.
+# little where the body must win over cloth, more where cloth lies on it.
 INWARD_M = {
-    0: 0.020, 1: 0.0, 2: 0.004, 3: 0.012, 4: 0.006, 5: 0.008, 6: 0.012, 7: 0.006, 8: 0.008,
-    9: 0.020, 10: 0.015, 11: 0.008, 12: 0.0, 13: 0.015, 14: 0.008, 15: 0.0,
+    0: 0.020, 1: 0.0, 2: 0.004, 3: 0.012, 4: 0.006, 6: 0.012, 7: 0.006, 9: 0.020,
+    10: 0.015, 11: 0.008, 12: 0.0, 13: 0.015, 14: 0.008, 15: 0.0,
 }  # fmt: skip
+# Hands hide nothing here: the fitted fingers are a guess, and where the guess is wrong the worn
+# sleeve would show. Their mask comes from the picture.
+_HANDS = (5, 8)
 
 
 @dataclass(frozen=True)
@@ -167,11 +169,12 @@ def vertex_tangents(
 
 
 def body_surface(model: BodyModel) -> SkinnedMesh:
-    """The body as the depth-only surface that hides cloth behind it."""
+    """The body, hands left out, as the depth-only surface that hides cloth behind it."""
+    hands = np.isin(model.region, _HANDS)
     full = SkinnedMesh(
         positions=model.vertices,
         normals=vertex_normals(model.vertices, model.faces),
-        faces=model.faces,
+        faces=model.faces[~hands[model.faces].all(axis=1)],
         joints=model.skin_indices,
         weights=model.skin_weights,
         shape_basis=model.shape_basis,
