@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 import msgspec
 
@@ -19,7 +18,7 @@ from mirror import launch, units
 from mirror.cli import load_config
 from mirror.errors import MirrorError
 from mirror.logs import log_file, open_log_file, readable, terminal
-from mirror.runtime import FileLock, lock_owner, runtime_dir
+from mirror.runtime import FileLock, is_alive, lock_owner, runtime_dir
 from mirror.status import Status, read_status
 
 STOP_S = 15.0
@@ -68,9 +67,9 @@ def stop(options: argparse.Namespace) -> int:
         print(f"no mirror runs in {runtime}")
         return 0
     os.kill(pid, signal.SIGTERM)
-    if not _gone(lock, STOP_S):
+    if not _gone(pid, lock, STOP_S):
         os.kill(pid, signal.SIGKILL)
-        if not _gone(lock, STOP_S):
+        if not _gone(pid, lock, STOP_S):
             raise MirrorError(f"the supervisor (pid {pid}) cannot be stopped")
         with FileLock(lock, "another mirror has been started"):
             wait_for_orphans(runtime)
@@ -166,9 +165,10 @@ def _start(options: argparse.Namespace, arguments: list[str]) -> int:
     raise MirrorError(f"the mirror is not ready after {config.spine.start_s:g} s; see `mirror status`")
 
 
-def _gone(lock: Path, timeout_s: float) -> bool:
+def _gone(pid: int, lock: Path, timeout_s: float) -> bool:
     until = time.monotonic() + timeout_s
-    while lock_owner(lock) is not None:
+    # A process is called a zombie while its threads still hold its files open: hence both.
+    while is_alive(pid) or lock_owner(lock) is not None:
         if time.monotonic() > until:
             return False
         time.sleep(0.05)

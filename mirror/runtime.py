@@ -111,3 +111,12 @@ def lock_owner(path: Path) -> int | None:
     finally:
         os.close(fd)
     return None
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process lives; one that has ended but not been waited for does not."""
+    try:
+        facts = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return facts.rpartition(")")[2].split()[0] not in "ZX"

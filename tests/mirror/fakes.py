@@ -215,12 +215,3 @@ def until(condition: Callable[[], bool], mirror: FakeMirror | None = None) -> No
             raise AssertionError(f"the supervisor ended: {mirror.finish()}")
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.02)
-
-
-def exists(pid: int) -> bool:
-    """Whether a process lives (a zombie does not)."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"

@@ -15,8 +15,9 @@ import pytest
 from capture.ring import SHM, ring_prefix
 from mirror.cli import build_parser, main
 from mirror.logs import log_file
+from mirror.runtime import is_alive
 from mirror.status import read_status
-from tests.mirror.fakes import DEADLINE_S, exists, replace_table, until
+from tests.mirror.fakes import DEADLINE_S, replace_table, until
 
 COMMAND = [sys.executable, "-P", "-m", "mirror"]
 
@@ -38,7 +39,7 @@ def runtime(runtime_dir: Path) -> Iterator[Path]:
     path = runtime_dir / "run"
     yield path
     status = read_status(path)
-    if status is not None and exists(status.pid):
+    if status is not None and is_alive(status.pid):
         os.kill(status.pid, signal.SIGKILL)
 
 
@@ -105,6 +106,7 @@ def test_life_of_a_mirror(tmp_path: Path, runtime: Path, monkeypatch: pytest.Mon
     assert started.stdout.startswith("the mirror is up (pid ")
     assert (runtime / "mirror.toml").read_text().count('size = "L"') == 1
 
+    until(lambda: (now := read_status(runtime)) is not None and bool(now.processes[0].counters))
     status = mirror(environment, "status", "--json", *at)
     facts = json.loads(status.stdout)
     assert status.returncode == 0
@@ -113,7 +115,7 @@ def test_life_of_a_mirror(tmp_path: Path, runtime: Path, monkeypatch: pytest.Mon
     for process in facts["processes"]:
         assert process["state"] == "ready"
         assert process["restarts"] == 0
-        assert exists(process["pid"])
+        assert is_alive(process["pid"])
     assert facts["processes"][0]["counters"] == {"rounds": 1.0}
 
     text = mirror(environment, "status", *at)
@@ -148,7 +150,7 @@ def test_life_of_a_mirror(tmp_path: Path, runtime: Path, monkeypatch: pytest.Mon
     pids = [after["pid"], *(process["pid"] for process in after["processes"])]
     stopped = mirror(environment, "stop", *at)
     assert (stopped.returncode, stopped.stdout) == (0, "stopped\n")
-    assert not any(exists(pid) for pid in pids)
+    assert not any(is_alive(pid) for pid in pids)
     assert not list(runtime.parent.iterdir())
     assert not list(SHM.glob(f"{ring_prefix(runtime)}*"))
     assert mirror(environment, "status", *at).returncode == 1
@@ -195,7 +197,7 @@ def test_stop_ends_a_supervisor_that_does_not_answer(tmp_path: Path, runtime: Pa
     )
     done = subprocess.run([sys.executable, "-c", script, str(runtime)], env=environment, check=False)
     assert done.returncode == 0
-    assert not any(exists(process.pid or 0) for process in status.processes)
+    assert not any(is_alive(process.pid or 0) for process in status.processes)
     assert not list(runtime.glob("*"))
 
 

@@ -11,8 +11,9 @@ import pytest
 
 from mirror.config import load
 from mirror.errors import MirrorError
-from mirror.runtime import FileLock, lock_owner, open_runtime, runtime_id
+from mirror.runtime import FileLock, is_alive, lock_owner, open_runtime, runtime_id
 from mirror.runtime import runtime_dir as where
+from tests.mirror.fakes import until
 
 
 def test_directory_is_made_private(runtime_dir: Path) -> None:
@@ -87,3 +88,14 @@ def test_lock_of_a_killed_process_is_free(runtime_dir: Path) -> None:
     assert path.exists()
     assert lock_owner(path) is None
     FileLock(path, "busy").release()
+
+
+def test_ended_process_is_not_alive() -> None:
+    """`mirror stop` would wait for a process that nobody has waited for, as in a container."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert is_alive(process.pid)
+    assert process.stdin is not None
+    process.stdin.close()
+    until(lambda: not is_alive(process.pid))  # a zombie: not waited for yet
+    assert process.wait() != 0
+    assert not is_alive(process.pid)

@@ -14,9 +14,10 @@ from mirror.config import load
 from mirror.errors import MirrorError
 from mirror.messages import Shown
 from mirror.processes import PROCESSES, RestartPolicy
+from mirror.runtime import is_alive
 from mirror.supervisor import Supervisor, supervisor_lock
 from mirror.topics import TOPICS, Guarantee
-from tests.mirror.fakes import FakeMirror, exists, make_table, until
+from tests.mirror.fakes import FakeMirror, make_table, until
 
 
 def segments(runtime: Path) -> list[Path]:
@@ -68,7 +69,7 @@ def test_stopping_leaves_nothing(tmp_path: Path, runtime_dir: Path, number: sign
         code, output = mirror.finish()
     assert code == 0, output
     assert "chatter" not in output, "what libraries print fills the log"
-    assert not any(exists(pid) for pid in pids)
+    assert not any(is_alive(pid) for pid in pids)
     assert not runtime.exists()
     assert not segments(runtime)
 
@@ -81,7 +82,7 @@ def test_process_that_ignores_the_stop_is_killed(tmp_path: Path, runtime_dir: Pa
         code, output = mirror.stop()
     assert code == 0, output
     assert "deaf does not stop, killed" in output
-    assert not exists(pid)
+    assert not is_alive(pid)
 
 
 def test_processes_die_with_a_killed_supervisor_and_the_next_start_cleans_up(
@@ -92,7 +93,7 @@ def test_processes_die_with_a_killed_supervisor_and_the_next_start_cleans_up(
         mirror.until_up()
         pids = [process.pid or 0 for process in mirror.status().processes]
         mirror.process.kill()
-        until(lambda: not any(exists(pid) for pid in pids))
+        until(lambda: not any(is_alive(pid) for pid in pids))
     left = segments(runtime_dir)
     assert left, "nothing was left: the test shows nothing"
     with FakeMirror(tmp_path, runtime_dir, ["loop", "with_ring"]) as mirror:

@@ -18,8 +18,9 @@ import pytest
 from capture.ring import SHM, ring_prefix
 from mirror.replay import DEMO_CLIP
 from mirror.report import KEYS, TIMES
+from mirror.runtime import is_alive
 from mirror.status import Status, read_status
-from tests.mirror.fakes import exists, until
+from tests.mirror.fakes import until
 
 FRAMES = 8
 LONG_S = 180
@@ -146,7 +147,7 @@ def live(stills: Path, runtime_dir: Path) -> Iterator[Path]:
     assert done.returncode == 0, done.stderr
     status = of(runtime)
     yield runtime
-    if exists(status.pid):
+    if is_alive(status.pid):
         os.kill(status.pid, signal.SIGKILL)
 
 
@@ -172,7 +173,7 @@ def test_killed_processes_come_back_one_by_one(live: Path) -> None:
         assert left <= writers, "the killed process's shared memory is left"
     pids = [process.pid or 0 for process in of(live).processes]
     assert mirror("stop", "--runtime", live).returncode == 0
-    assert not any(exists(pid) for pid in pids)
+    assert not any(is_alive(pid) for pid in pids)
     assert not live.exists()
     assert not list(SHM.glob(f"{ring_prefix(live)}*"))
 
