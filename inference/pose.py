@@ -25,7 +25,8 @@ Array = NDArray[np.float64]
 
 NOSE, LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP = 0, 11, 12, 23, 24
 FORGET_S = 1.2  # a person who was away for longer is a new person
-SUSPECT_FRAMES = 2
+SUSPECT_FRAMES = 2  # odd ones before a look at everybody
+BELIEVE_FRAMES = 40  # odd ones, nobody else there, after which the new colours are believed
 MIN_TORSO = 0.09  # of the frame's shorter side: smaller "people" are table legs and posters
 MAX_MASK_TORSOS = 9.0  # mask area over torso length squared; a standing person has 1.5 to 3
 JUMP = 0.75  # torso lengths between two frames at 30 per second
@@ -246,10 +247,12 @@ class PoseTracker:
         landmarks, world, mask = found
         self._last, self._last_ns = landmarks, t_ns
         colours = torso_colours(frame, landmarks)
-        if self._unlike(colours) < COLOUR_SURE and colours is not None:
+        centre, length = torso(landmarks)
+        in_place = np.linalg.norm(centre - self._trusted) < DRIFT * length  # who turns round, say
+        if colours is not None and (in_place or self._unlike(colours) < COLOUR_SURE):
             # Slowly: the light may change, the clothes do not.
             self._colours = colours if self._colours is None else 0.95 * self._colours + 0.05 * colours
-            self._trusted = torso(landmarks)[0]
+            self._trusted = centre
         return Observation(landmarks, world, mask, self._person)
 
     def _same(self, frame: Picture, landmarks: Array, dt: float) -> bool:
@@ -263,12 +266,17 @@ class PoseTracker:
             return False
         if not 0.55 < length / max(before_length, 1e-6) < 1.8:
             return False
-        # Somebody who turns round on the spot may look otherwise from behind; a follower that slid
-        # to the next person is elsewhere as well.
-        unlike = self._unlike(torso_colours(frame, landmarks)) > COLOUR_LIMIT
+        # Who bends or walks out of the light looks otherwise too: the doubt counts only where there
+        # is somebody to be mistaken for, and ends when there has been nobody for a while.
+        colours = torso_colours(frame, landmarks)
         elsewhere = np.linalg.norm(centre - self._trusted) > DRIFT * length
-        self._suspect = self._suspect + 1 if unlike and elsewhere else 0
-        return self._suspect < SUSPECT_FRAMES
+        self._suspect = self._suspect + 1 if self._unlike(colours) > COLOUR_LIMIT and elsewhere else 0
+        if self._suspect >= SUSPECT_FRAMES and self._suspect % SUSPECT_FRAMES == 0:
+            if self._others or len(self._everybody(frame)) > 1:
+                return False
+            if self._suspect >= BELIEVE_FRAMES:
+                self._colours, self._trusted, self._suspect = colours, centre, 0
+        return True
 
     def _unlike(self, colours: NDArray[np.float32] | None) -> float:
         """Distance 0..1 of a torso's colours to the remembered ones; 0 where either is unknown."""
