@@ -133,6 +133,8 @@ def _visible(
     if trim:
         kernel = cv.getStructuringElement(cv.MORPH_ELLIPSE, tuple(int(r) for r in 2 * radius + 1))
         person = cv.dilate(cv.extractChannel(part, 0), kernel)
+        # Rounds the corners where grown outlines meet, so that the cut does not look torn.
+        person = cv.blur(person, tuple(int(r) for r in 2 * (radius // 2) + 1))
         part = cv.merge([person, *cv.split(part)[1:]])
 
     person, head, hands = cv.split(_enlarged(part, low, scale, box))

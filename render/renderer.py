@@ -33,7 +33,7 @@ _RESHAPE_M = 0.0005  # rest vertices are uploaded anew when one may have moved t
 _INSIDE = 0.3  # how much of the surrounding light reaches the inside of a garment
 _FLAT = 0.045  # a relief with less contrast than this in its normals changes the light by under 2 %
 _OPENING_M = 0.12  # how far from a collar, cuff or hem the inside can be seen
-_RECEDE_M = 0.01  # each inner garment is held this far behind the next outer one
+_RECEDE_M = 0.022  # each inner garment is held this far behind the next outer one
 
 # Normalisation of the basis that messages.Light documents.
 _SH_CONSTANTS = np.array(
