@@ -1,11 +1,13 @@
 """Command lines of the fabric GAN: ``mirror fabric train|sample|import`` and ``mirror evaluate fabric``.
 
-Each ``main_*`` takes its arguments and returns the exit status; a MirrorError is the caller's to print.
+Each has a function that adds its arguments to a parser and one that runs on the parsed options and
+returns the exit status; a MirrorError is the caller's to print.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -92,6 +94,107 @@ def _command(options: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
+def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
+    """``mirror fabric sample``'s arguments."""
+    from inference.fabric.weave import NAMES
+
+    parser.add_argument("--class", dest="fabric_class", required=True, help=f"one of: {', '.join(NAMES)}")
+    parser.add_argument("--palette", required=True, help='one to four colours, such as "#7a1f1f,#10243f"')
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--size", default="512", help="px, one number or WIDTHxHEIGHT; multiples of 8")
+    parser.add_argument("--out", type=Path, required=True, help="the fabric folder to write")
+    parser.add_argument("--name", help="the fabric's name; the folder's by default")
+    parser.add_argument("--to-class", help="interpolate to this class")
+    parser.add_argument("--to-seed", type=int, help="interpolate to this seed")
+    parser.add_argument("--share", type=float, default=0.5, help="how far of the way, 0 to 1")
+    parser.add_argument("--weights", type=Path, help="other weights than the shipped ones")
+
+
+def sample(options: argparse.Namespace) -> int:
+    """Run ``mirror fabric sample``."""
+    from inference.fabric.colour import parse_palette
+    from inference.fabric.generator import SHIPPED, FabricGenerator
+    from inference.fabric.sample import Blend, write_fabric
+    from inference.fabric.sample import sample as run
+    from inference.fabric.weave import check_class
+
+    check_class(options.fabric_class)
+    palette, size = parse_palette(options.palette), _size(options.size)
+    blend = None
+    if options.to_class is not None or options.to_seed is not None:
+        blend = Blend(options.share, options.to_class, options.to_seed)
+    generator = FabricGenerator(options.weights or SHIPPED)
+    made = run(generator, options.fabric_class, palette, options.seed, size, blend)
+    print(write_fabric(made, options.out, name=options.name))
+    return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    """(height, width) px of "1024" or "640x480" (width first)."""
+    words = text.lower().split("x")
+    if len(words) > 2 or not all(w.isdigit() for w in words):
+        raise MirrorError(f"size {text!r}: give px, such as 512 or 640x480")
+    return int(words[-1]), int(words[0])
+
+
+def add_import_arguments(parser: argparse.ArgumentParser) -> None:
+    """``mirror fabric import``'s arguments."""
+    parser.add_argument("swatches", type=Path, help="folder of swatch photos and material sets")
+    parser.add_argument("--out", type=Path, help="also write each swatch as a fabric folder in here")
+
+
+def import_swatches(options: argparse.Namespace) -> int:
+    """Run ``mirror fabric import``: label the swatches, and make fabrics of them where asked."""
+    from inference.fabric.dataset import build
+    from inference.fabric.importing import import_fabric
+    from inference.fabric.review import FILE
+
+    for swatch in build(options.swatches):
+        label = swatch.label
+        print(f"{swatch.name}  {label.fabric_class}  {label.palette}  {label.width_m:.3f} m wide")
+        if options.out is not None:
+            print(f"  {import_fabric(swatch, options.out)}")
+    print(f"labels to correct: {options.swatches / FILE}")
+    return 0
+
+
+def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    """``mirror evaluate fabric``'s arguments."""
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--swatches", type=Path, help="folder of real swatches to measure against")
+    parser.add_argument("--samples", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="folder for charts and sample sheets")
+    parser.add_argument("--weights", type=Path, help="other weights than the shipped ones")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 for all")
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Run ``mirror evaluate fabric``."""
+    torch = require_torch()
+    from inference.fabric.evaluate import evaluate as run
+    from inference.fabric.generator import SHIPPED, FabricGenerator
+
+    if options.samples < 20:
+        raise MirrorError("--samples: 20 at least")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    result = run(
+        FabricGenerator(options.weights or SHIPPED),
+        options.swatches,
+        count=options.samples,
+        seed=options.seed,
+        out=options.out,
+        say=lambda line: print(f"... {line}", file=sys.stderr),
+    )
+    for name, value in result["summary"].items():
+        print(f"{name:<16} {value:.4f}")
+    print(f"reference: {result['reference']}")
+    if options.json is not None:
+        options.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    return 0
+
+
 def require_torch() -> ModuleType:
     """The torch module. MirrorError with the mend where it is not installed."""
     try:
@@ -105,6 +208,9 @@ _COMMANDS: dict[
     str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]
 ] = {
     "train": (add_train_arguments, train),
+    "sample": (add_sample_arguments, sample),
+    "import": (add_import_arguments, import_swatches),
+    "evaluate": (add_evaluate_arguments, evaluate),
 }
 
 

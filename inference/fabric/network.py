@@ -219,6 +219,8 @@ class Discriminator(nn.Module):
         )
         self.fine, self.broad = nn.Conv2d(80, 1, 1), nn.Conv2d(128, 1, 1)
         self.fine_class, self.broad_class = nn.Embedding(len(NAMES), 80), nn.Embedding(len(NAMES), 128)
+        for table in (self.fine_class, self.broad_class):
+            nn.init.normal_(table.weight, std=0.1)
 
     def forward(self, fabric: Tensor, classes: Tensor) -> list[Tensor]:
         """Logits [(B, H/4, W/4), (B, H/16, W/16)], large for real, of fabrics (B, 4, H, W) 0..1."""
@@ -242,8 +244,8 @@ class Encoder(nn.Module):
         chain: list[nn.Module] = []
         for n_in, n_out in ((SLOTS + 1, 24), (24, 32), (32, 48), (48, 64)):
             chain += [nn.Conv2d(n_in, n_out, 4, 2, 1), nn.LeakyReLU(0.2)]
-        self.features = nn.Sequential(*chain, nn.AdaptiveAvgPool2d(4), nn.Flatten())
-        self.out = nn.Linear(64 * 16 + 16, 2 * STYLE)
+        self.features = nn.Sequential(*chain, nn.AdaptiveAvgPool2d(8), nn.Flatten())
+        self.out = nn.Linear(64 * 64 + 16, 2 * STYLE)
         self.classes = nn.Embedding(len(NAMES), 16)
 
     def forward(

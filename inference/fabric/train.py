@@ -51,19 +51,22 @@ class Schedule:
 
     ``warm_steps``: reconstruction only, before the discriminator joins. ``crop``: side in px of
     what the discriminator sees. ``r1_every``: steps between R1 penalties of weight ``r1``.
+    ``reconstruction``: its weight, and ``reconstruction_joined`` once the discriminator has joined,
+    lower because an L1 term asks for the mean of all fuzz, which is none.
     """
 
     steps: int = 6000
     batch: int = 8
     seed: int = 0
     rate_generator: float = 1.5e-3
-    rate_discriminator: float = 8e-4
-    warm_steps: int = 250
+    rate_discriminator: float = 1e-3
+    warm_steps: int = 300
     crop: int = 64
-    r1: float = 1.0
-    r1_every: int = 16
+    r1: float = 0.2
+    r1_every: int = 4
     reconstruction: float = 8.0
-    kl: float = 0.003
+    reconstruction_joined: float = 2.0
+    kl: float = 0.001
     ema: float = 0.998
 
 
@@ -108,7 +111,8 @@ class Trainer:
             else made.new_zeros(()),
             "kl": kl_loss(mean, log_variance) if len(known) else made.new_zeros(()),
         }
-        total = s.reconstruction * losses["reconstruction"] + s.kl * losses["kl"]
+        weight = s.reconstruction if self.step < s.warm_steps else s.reconstruction_joined
+        total = weight * losses["reconstruction"] + s.kl * losses["kl"]
         if self.step >= s.warm_steps:
             real_view, made_view = self._view(real, chance), self._view(made, chance)
             losses["discriminator"] = self._judge(real_view, made_view.detach(), classes, losses)

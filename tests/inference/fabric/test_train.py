@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inference.fabric.swatches import SwatchSet, load_swatches
+from inference.fabric.weights import load_weights
+from mirror.errors import MirrorError
+
+torch = pytest.importorskip("torch")
+
+from inference.fabric import losses, train  # noqa: E402
+from inference.fabric.network import Discriminator, Encoder  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def small(swatches: SwatchSet) -> SwatchSet:
+    """Crops of 32 px: a step of them takes a tenth of a second."""
+    return SwatchSet(
+        np.ascontiguousarray(swatches.albedo[:, :32, :32]),
+        np.ascontiguousarray(swatches.height[:, :32, :32]),
+        swatches.classes,
+        swatches.palette,
+        swatches.count,
+        np.rint(swatches.cycles / 4),
+        swatches.phased,
+    )
+
+
+_SCHEDULE = {"batch": 4, "warm_steps": 1, "crop": 32, "r1_every": 2, "seed": 5}
+
+
+def _state(trainer: train.Trainer) -> dict[str, torch.Tensor]:
+    parts = (trainer.generator, trainer.discriminator, trainer.encoder, trainer.ema)
+    return {f"{i}.{k}": v.clone() for i, part in enumerate(parts) for k, v in part.state_dict().items()}
+
+
+def test_resumed_run_equals_uninterrupted(small: SwatchSet, tmp_path: Path) -> None:
+    """A night's training killed at any moment goes on as if nothing had happened."""
+    quiet = {"facts": {"trained_on": "a test"}, "save_every": 1, "sheet_every": 99, "progress": False}
+    whole = train.train(small, train.Schedule(steps=4, **_SCHEDULE), tmp_path / "whole", **quiet)
+    train.train(small, train.Schedule(steps=2, **_SCHEDULE), tmp_path / "cut", **quiet)
+    # What a kill leaves beside a checkpoint: half a next one, and log lines past it.
+    (tmp_path / "cut" / "checkpoint.part").write_bytes(b"half")
+    with (tmp_path / "cut" / "log.jsonl").open("a") as log:
+        log.write('{"step": 3, "generator": 9.0}\n')
+    resumed = train.train(small, train.Schedule(steps=4, **_SCHEDULE), tmp_path / "cut", **quiet)
+    first, second = _state(whole), _state(resumed)
+    assert all(torch.equal(first[k], second[k]) for k in first)
+    lines = [json.loads(line) for line in (tmp_path / "cut" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4]
+    arrays, facts = load_weights(tmp_path / "cut" / "fabric_gan.safetensors")
+    assert facts["trained_on"] == "a test"
+    assert facts["steps"] == "4"
+    assert np.array_equal(arrays["net.out.weight"], resumed.ema.out.weight.numpy())
+    assert list((tmp_path / "cut" / "samples").glob("*.png"))
+
+
+def test_checkpoint_of_another_run(small: SwatchSet, tmp_path: Path) -> None:
+    """Going on with another batch size or a damaged file would quietly spoil the run."""
+    trainer = train.Trainer(small, train.Schedule(steps=1, **_SCHEDULE))
+    path = tmp_path / "checkpoint.pt"
+    trainer.save(path)
+    with pytest.raises(MirrorError, match="another batch"):
+        train.Trainer(small, train.Schedule(steps=1, **(_SCHEDULE | {"batch": 2}))).load(path)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(MirrorError, match="damaged"):
+        trainer.load(path)
+
+
+def test_training_reconstructs(small: SwatchSet) -> None:
+    """The networks must learn: a sign lost in a loss would go unnoticed until an hour had gone."""
+    schedule = train.Schedule(**(_SCHEDULE | {"warm_steps": 99, "rate_generator": 4e-3}))
+    trainer = train.Trainer(small.take(np.array([3, 3])), schedule)
+    history = [trainer.advance()["reconstruction"] for _ in range(40)]
+    assert np.mean(history[-5:]) < 0.7 * np.mean(history[:5])
+
+
+def test_losses_are_their_formulas() -> None:
+    """Non-saturating: 2 ln 2 and ln 2 for an undecided judge; a sure judge pays nothing."""
+    zero, sure = [torch.zeros(2, 3, 3)], [torch.full((2, 3, 3), 40.0)]
+    assert float(losses.discriminator_loss(zero, zero)) == pytest.approx(2 * np.log(2), abs=1e-6)
+    assert float(losses.generator_loss(zero)) == pytest.approx(np.log(2), abs=1e-6)
+    assert float(losses.discriminator_loss(sure, [-sure[0]])) == pytest.approx(0, abs=1e-6)
+    assert float(losses.kl_loss(torch.zeros(2, 8), torch.zeros(2, 8))) == 0
+    assert float(losses.kl_loss(torch.ones(2, 8), torch.zeros(2, 8))) == pytest.approx(4)
+
+
+def test_r1_is_the_gradient_penalty() -> None:
+    """R1 against a judge whose gradient is known: D = sum of w * x, one patch."""
+
+    class Linear(Discriminator):
+        def forward(self, fabric: torch.Tensor, classes: torch.Tensor) -> list[torch.Tensor]:
+            return [(3.0 * fabric).sum((1, 2, 3))[:, None, None] + classes[:, None, None] * 0]
+
+    found = losses.r1_penalty(Linear(), torch.rand(2, 4, 8, 8), torch.zeros(2, dtype=torch.long))
+    assert float(found) == pytest.approx(9.0 * 4 * 64)
+
+
+def test_augmentation_keeps_relief_and_gradient() -> None:
+    """DiffAugment must pass gradients to the generator, and must not recolour the height."""
+    fabric = torch.rand(3, 4, 16, 16, requires_grad=True)
+    out = losses.augment(fabric, torch.Generator().manual_seed(1))
+    out.sum().backward()
+    assert fabric.grad is not None
+    assert float(fabric.grad.abs().min()) > 0
+    assert torch.allclose(out[:, 3].flatten(1).sort().values, fabric[:, 3].flatten(1).sort().values)
+    assert not torch.allclose(out[:, :3].mean((1, 2, 3)), fabric[:, :3].mean((1, 2, 3)))
+
+
+def test_style_does_not_hold_the_dye(swatches: SwatchSet) -> None:
+    """The same weave in other colours has the same style: a seed's design survives a change of palette."""
+    torch.manual_seed(0)
+    encoder = Encoder()
+    palette = torch.tensor([[[0.1, 0.1, 0.1], [0.9, 0.9, 0.9], [0, 0, 0], [0, 0, 0]]])
+    other = torch.tensor([[[0.9, 0.1, 0.1], [0.1, 0.9, 0.9], [0, 0, 0], [0, 0, 0]]])
+    choice = (torch.arange(64) // 8 % 2).bool().expand(64, 64)
+    relief = torch.rand(1, 1, 64, 64)
+
+    def dyed(p: torch.Tensor) -> torch.Tensor:
+        colour = torch.where(choice, p[0, 1, :, None, None], p[0, 0, :, None, None])
+        return torch.cat([colour[None], relief], 1)
+
+    count, classes = torch.tensor([2]), torch.tensor([4])
+    first = encoder(dyed(palette), palette, count, classes)[0]
+    second = encoder(dyed(other), other, count, classes)[0]
+    assert torch.allclose(first, second, atol=0.02)
+
+
+def test_two_processes_under_torchrun(tmp_path: Path) -> None:
+    """A firm's cluster runs the same script: two processes keep the same weights, and one writes."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import sys, hashlib\n"
+        "from pathlib import Path\n"
+        "from inference.fabric import cli, train\n"
+        "made = []\n"
+        "trainer = train.train\n"
+        "train.train = lambda *a, **k: made.append(trainer(*a, **k))\n"
+        "status = cli.main(sys.argv[1:])\n"
+        "import os\n"
+        "weights = b''.join(p.detach().numpy().tobytes() for p in made[0].generator.parameters())\n"
+        "Path(os.environ['HASHES'], os.environ['RANK']).write_text(hashlib.sha256(weights).hexdigest())\n"
+        "sys.exit(status)\n"
+    )
+    out = tmp_path / "run"
+    command = [sys.executable, str(script), "train", "--out", str(out), "--procedural", "1", "--steps", "2"]
+    command += ["--batch", "2", "--warm-steps", "1", "--threads", "1", "--quiet"]
+    hashes = tmp_path / "hashes"
+    hashes.mkdir()
+    processes = []
+    for rank in range(2):
+        environment = os.environ | {
+            "RANK": str(rank),
+            "LOCAL_RANK": str(rank),
+            "WORLD_SIZE": "2",
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+            "HASHES": str(hashes),
+            "PYTHONPATH": str(Path(__file__).resolve().parents[3]),
+        }
+        processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
+    for process in processes:
+        _, complaint = process.communicate(timeout=240)
+        assert process.returncode == 0, complaint
+    assert (hashes / "0").read_text() == (hashes / "1").read_text()
+    assert load_weights(out / "fabric_gan.safetensors")[1]["processes"] == "2"
+    assert len(load_swatches(out / "swatches.npz")) == 13
+
+
+def test_nothing_to_train_on(tmp_path: Path) -> None:
+    """An empty swatch folder is named at once, not after an hour."""
+    from inference.fabric.cli import main
+
+    (tmp_path / "empty").mkdir()
+    arguments = ["train", "--out", str(tmp_path / "run"), "--swatches", str(tmp_path / "empty")]
+    assert main([*arguments, "--procedural", "1", "--quiet"]) == 1
