@@ -20,8 +20,8 @@ _CELL_M = {1: 0.025, 12: 0.03, 15: 0.03}
 # Pull of the depth-only body surface inwards, metres, by body region (see the body model):
 # little where the body must win over cloth, more where cloth lies on it.
 INWARD_M = {
-    0: 0.025, 1: 0.0, 2: 0.004, 3: 0.012, 4: 0.006, 6: 0.012, 7: 0.006, 9: 0.020,
-    10: 0.015, 11: 0.008, 12: 0.0, 13: 0.015, 14: 0.008, 15: 0.0,
+    0: 0.025, 1: 0.0, 2: 0.004, 3: 0.012, 4: 0.006, 6: 0.012, 7: 0.006, 9: 0.030,
+    10: 0.025, 11: 0.012, 12: 0.0, 13: 0.025, 14: 0.012, 15: 0.0,
 }  # fmt: skip
 # Hands hide nothing here: the fitted fingers are a guess, and where the guess is wrong the worn
 # sleeve would show. Their mask comes from the picture.
