@@ -79,7 +79,7 @@ def _photo() -> Iterator[Picture]:
     centre = np.array([border + 0.46 * side, 0.5 * side])
     for i in range(round(PHOTO_S * FPS)):
         t = i / FPS
-        zoom = 1.50 + 0.22 * _smooth(t, 1.0, 3.2) - 0.10 * _smooth(t, 3.6, 4.8)
+        zoom = 1.74 + 0.16 * _smooth(t, 1.0, 3.2) - 0.10 * _smooth(t, 3.6, 4.8)
         roll = np.deg2rad(0.8 * np.sin(1.1 * t) + 0.3 * np.sin(3.7 * t + 1))
         sway = np.array(
             [16 * np.sin(0.9 * t) + 3 * np.sin(4.3 * t), 4 * np.sin(1.3 * t + 0.5) + 1.5 * np.sin(5.1 * t)]

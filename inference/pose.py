@@ -34,6 +34,7 @@ COLOUR_LIMIT = 0.55  # Bhattacharyya distance of the torso's colours to the reme
 COLOUR_SURE = 0.42  # below it the colours count as the person's own, and are learnt
 LOOK_ROUND = (8, 4)  # frames between two looks for other faces: alone, and with others in view
 HALF_WIDTH, DOWN, UP = 1.7, 8.0, 0.8  # a neighbour's extent around the middle of the face, in faces
+SETTLE_PASSES = 4
 HIDDEN = 114  # grey level of what is painted over
 DRIFT = 0.3  # torso lengths from where the colours last were right: beyond it doubt is in place
 
@@ -327,7 +328,11 @@ class PoseTracker:
         self._look_in = 0
         self._look_round(frame, person)
         self._follow(np.zeros_like(frame), 1)
-        found = self._follow(_without(frame, person, self._others), 1)
+        alone = _without(frame, person, self._others)
+        found = self._follow(alone, 1)
+        for _ in range(SETTLE_PASSES if found else 0):
+            # The region of interest settles over some passes: here, not before the shopper's eyes.
+            found = self._follow(alone, 1) or found
         if found is None:
             return None
         centre, length = torso(found[0])
