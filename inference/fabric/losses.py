@@ -5,7 +5,8 @@
 * R1 (Mescheder, Geiger and Nowozin, arXiv:1801.04406), on every k-th step and weighted k times
   (lazily, as StyleGAN2, arXiv:1912.04958): gamma/2 * E[|grad_x sum D(x, y)|^2 / patches].
 * T: differentiable augmentation (Zhao et al., "DiffAugment", arXiv:2006.10738), the same kinds for
-  real and made: translation (a roll: cloth has no border), brightness, saturation, contrast.
+  real and made: translation (a roll: cloth has no border) and saturation; then brightness and
+  contrast are taken out altogether (``standardise``). R1 is taken in what D sees, T(x).
 * Reconstruction, for swatches of known phase: the style z ~ q(z | x) of the encoder, and
   L_rec = sum over s in {1, 2, 4} of E|down_s(G(z)) - down_s(x)|, L1 as in SeamlessGAN
   (arXiv:2201.05120); the style kept near the prior by beta * KL(q(z | x) || N(0, I))
@@ -55,17 +56,27 @@ def kl_loss(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def augment(fabric: Tensor, generator: torch.Generator) -> Tensor:
-    """DiffAugment of fabrics (B, 4, H, W): rolled; the albedo brightness, saturation, contrast moved."""
+    """DiffAugment of fabrics (B, 4, H, W): each rolled, and its albedo's saturation moved."""
     b, _, h, w = fabric.shape
-    draw = torch.rand(b, 5, generator=generator)
+    draw = torch.rand(b, 3, generator=generator)
     rolled = torch.stack(
         [torch.roll(one, (int(d[0] * h), int(d[1] * w)), (1, 2)) for one, d in zip(fabric, draw, strict=True)]
     )
-    change = (draw[:, 2:].to(fabric.device) - 0.5)[..., None, None, None]
+    change = (draw[:, 2] - 0.5).to(fabric.device)[:, None, None, None]
     colour, relief = rolled[:, :3], rolled[:, 3:]
-    colour = colour + 0.3 * change[:, 0]
     grey = colour.mean(1, keepdim=True)
-    colour = grey + (colour - grey) * (1 + 0.8 * change[:, 1])
-    middle = colour.mean((1, 2, 3), keepdim=True)
-    colour = middle + (colour - middle) * (1 + 0.6 * change[:, 2])
-    return torch.cat([colour, relief], 1)
+    return torch.cat([grey + (colour - grey) * (1 + 0.8 * change), relief], 1)
+
+
+def standardise(fabric: Tensor) -> Tensor:
+    """Fabrics (B, 4, H, W) with mean 0 and deviation about 1, albedo and height each.
+
+    What the discriminator judges is the weave. Colour and brightness the generator obeys by
+    construction, and left in they would drown the texture of a plain cloth.
+    """
+    out = []
+    for part in (fabric[:, :3], fabric[:, 3:]):
+        middle = part.mean((2, 3), keepdim=True)
+        spread = (part - middle).square().mean((1, 2, 3), keepdim=True).sqrt()
+        out.append((part - middle) / (spread + 0.02))
+    return torch.cat(out, 1)

@@ -197,6 +197,15 @@ def compose(raw: Tensor, palette: Tensor, count: Tensor) -> Tensor:
     return torch.cat([albedo, torch.sigmoid(raw[:, SLOTS + 1 : SLOTS + 2])], 1)
 
 
+def _start(network: nn.Module) -> None:
+    """He's initialisation for leaky ReLU: the library's own halves the signal at every layer."""
+    for part in network.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, a=0.2)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
 class Discriminator(nn.Module):
     """Patch logits at 4 px and 16 px strides, each with a class projection."""
 
@@ -219,12 +228,15 @@ class Discriminator(nn.Module):
         )
         self.fine, self.broad = nn.Conv2d(80, 1, 1), nn.Conv2d(128, 1, 1)
         self.fine_class, self.broad_class = nn.Embedding(len(NAMES), 80), nn.Embedding(len(NAMES), 128)
+        _start(self)
         for table in (self.fine_class, self.broad_class):
             nn.init.normal_(table.weight, std=0.1)
+        for head in (self.fine, self.broad):
+            nn.init.normal_(head.weight, std=0.1)
 
     def forward(self, fabric: Tensor, classes: Tensor) -> list[Tensor]:
-        """Logits [(B, H/4, W/4), (B, H/16, W/16)], large for real, of fabrics (B, 4, H, W) 0..1."""
-        low = self.first(2 * fabric - 1)
+        """Logits [(B, H/4, W/4), (B, H/16, W/16)], large for real, of standardised fabrics (B, 4, H, W)."""
+        low = self.first(fabric)
         high = self.second(low)
         return [
             self.fine(low)[:, 0] + torch.einsum("bchw,bc->bhw", low, self.fine_class(classes)) / 9.0,
@@ -247,6 +259,7 @@ class Encoder(nn.Module):
         self.features = nn.Sequential(*chain, nn.AdaptiveAvgPool2d(8), nn.Flatten())
         self.out = nn.Linear(64 * 64 + 16, 2 * STYLE)
         self.classes = nn.Embedding(len(NAMES), 16)
+        _start(self)
 
     def forward(
         self, fabric: Tensor, palette: Tensor, count: Tensor, classes: Tensor

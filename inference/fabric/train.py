@@ -35,6 +35,7 @@ from inference.fabric.losses import (
     kl_loss,
     r1_penalty,
     reconstruction_loss,
+    standardise,
 )
 from inference.fabric.network import Discriminator, Encoder, Generator
 from inference.fabric.swatches import SwatchSet
@@ -49,8 +50,9 @@ _FORMAT = 1
 class Schedule:
     """What decides the weights, beside the data: a resumed run must be of the same.
 
-    ``warm_steps``: reconstruction only, before the discriminator joins. ``crop``: side in px of
-    what the discriminator sees. ``r1_every``: steps between R1 penalties of weight ``r1``.
+    ``warm_steps``: the generator learns to reconstruct while the discriminator learns to judge it,
+    before its judgement counts. ``crop``: side in px of what the discriminator sees. ``r1_every``:
+    steps between R1 penalties of weight ``r1``.
     ``reconstruction``: its weight, and ``reconstruction_joined`` once the discriminator has joined,
     lower because an L1 term asks for the mean of all fuzz, which is none.
     """
@@ -59,10 +61,10 @@ class Schedule:
     batch: int = 8
     seed: int = 0
     rate_generator: float = 1.5e-3
-    rate_discriminator: float = 1e-3
-    warm_steps: int = 300
+    rate_discriminator: float = 8e-4
+    warm_steps: int = 250
     crop: int = 64
-    r1: float = 0.2
+    r1: float = 0.02
     r1_every: int = 4
     reconstruction: float = 8.0
     reconstruction_joined: float = 2.0
@@ -85,7 +87,7 @@ class Trainer:
         makers = [*self.generator.parameters(), *self.encoder.parameters()]
         self.make_optimiser = torch.optim.Adam(makers, schedule.rate_generator, betas=(0.0, 0.99))
         self.judge_optimiser = torch.optim.Adam(
-            self.discriminator.parameters(), schedule.rate_discriminator, betas=(0.0, 0.99)
+            self.discriminator.parameters(), schedule.rate_discriminator, betas=(0.5, 0.99)
         )
         self.joined = distributed.is_available() and distributed.is_initialized()
         self.rank = distributed.get_rank() if self.joined else 0
@@ -113,9 +115,9 @@ class Trainer:
         }
         weight = s.reconstruction if self.step < s.warm_steps else s.reconstruction_joined
         total = weight * losses["reconstruction"] + s.kl * losses["kl"]
+        real_view, made_view = self._view(real, chance), self._view(made, chance)
+        losses["discriminator"] = self._judge(real_view, made_view.detach(), classes, losses)
         if self.step >= s.warm_steps:
-            real_view, made_view = self._view(real, chance), self._view(made, chance)
-            losses["discriminator"] = self._judge(real_view, made_view.detach(), classes, losses)
             self.discriminator.requires_grad_(requires_grad=False)
             losses["generator"] = generator_loss(self.discriminator(made_view, classes))
             self.discriminator.requires_grad_(requires_grad=True)
@@ -131,7 +133,7 @@ class Trainer:
     def _view(self, fabric: Tensor, chance: torch.Generator) -> Tensor:
         """What the discriminator is shown: the augmented fabric, cropped."""
         side = min(self.schedule.crop, *fabric.shape[2:])
-        return augment(fabric, chance)[:, :, :side, :side]
+        return standardise(augment(fabric, chance))[:, :, :side, :side]
 
     def _judge(self, real: Tensor, made: Tensor, classes: Tensor, losses: dict[str, Tensor]) -> Tensor:
         loss = discriminator_loss(self.discriminator(real, classes), self.discriminator(made, classes))

@@ -21,10 +21,16 @@ _PALETTE = parse_palette("#7a1f1f,#10243f,#d8d0c0")
 
 def test_numpy_generator_is_the_trained_network(shipped: FabricGenerator) -> None:
     """The kiosk weaves what was trained: both implementations agree on the shipped weights."""
-    torch = pytest.importorskip("torch")
+    pytest.importorskip("torch")
+    import torch
+
     from inference.fabric.network import Generator
 
-    network = Generator()
+    class Given(Generator):
+        def embed(self, *_: torch.Tensor) -> torch.Tensor:
+            return torch.from_numpy(recipe.condition)[None]
+
+    network = Given()
     arrays, _ = load_weights(SHIPPED)
     network.load_state_dict(
         {k.removeprefix("net."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("net.")}
@@ -35,7 +41,6 @@ def test_numpy_generator_is_the_trained_network(shipped: FabricGenerator) -> Non
     albedo, height = shipped.render(recipe, _PALETTE, noise)
     palette = torch.zeros(1, 4, 3)
     palette[0, :3] = torch.from_numpy(_PALETTE)
-    network.embed = lambda *_: torch.from_numpy(recipe.condition)[None]
     with torch.no_grad():
         made = network(
             torch.tensor([0]),
@@ -194,8 +199,9 @@ def test_large_sample_does_not_repeat(shipped: FabricGenerator) -> None:
     """A tile larger than the training crop is not the crop over and over."""
     made = sample(shipped, "melange", _PALETTE[:2], 3, (256, 256)).albedo.astype(np.float32)
     quarters = [made[y : y + 128, x : x + 128] for y in (0, 128) for x in (0, 128)]
+    spread = made.std((0, 1)).mean()
     for k in range(1, 4):
-        assert np.abs(quarters[0] - quarters[k]).mean() > 2
+        assert np.abs(quarters[0] - quarters[k]).mean() > 0.5 * spread
 
 
 def test_fill_palette() -> None:

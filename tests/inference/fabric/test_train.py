@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ from inference.fabric.swatches import SwatchSet, load_swatches
 from inference.fabric.weights import load_weights
 from mirror.errors import MirrorError
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from inference.fabric import losses, train  # noqa: E402
-from inference.fabric.network import Discriminator, Encoder  # noqa: E402
+import torch
+
+from inference.fabric import losses, train
+from inference.fabric.network import Discriminator, Encoder
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,19 @@ def small(swatches: SwatchSet) -> SwatchSet:
     )
 
 
-_SCHEDULE = {"batch": 4, "warm_steps": 1, "crop": 32, "r1_every": 2, "seed": 5}
+_SCHEDULE = train.Schedule(batch=4, warm_steps=1, crop=32, r1_every=2, seed=5)
+
+
+def _run(data: SwatchSet, steps: int, out: Path) -> train.Trainer:
+    return train.train(
+        data,
+        replace(_SCHEDULE, steps=steps),
+        out,
+        facts={"trained_on": "a test"},
+        save_every=1,
+        sheet_every=99,
+        progress=False,
+    )
 
 
 def _state(trainer: train.Trainer) -> dict[str, torch.Tensor]:
@@ -44,14 +59,13 @@ def _state(trainer: train.Trainer) -> dict[str, torch.Tensor]:
 
 def test_resumed_run_equals_uninterrupted(small: SwatchSet, tmp_path: Path) -> None:
     """A night's training killed at any moment goes on as if nothing had happened."""
-    quiet = {"facts": {"trained_on": "a test"}, "save_every": 1, "sheet_every": 99, "progress": False}
-    whole = train.train(small, train.Schedule(steps=4, **_SCHEDULE), tmp_path / "whole", **quiet)
-    train.train(small, train.Schedule(steps=2, **_SCHEDULE), tmp_path / "cut", **quiet)
+    whole = _run(small, 4, tmp_path / "whole")
+    _run(small, 2, tmp_path / "cut")
     # What a kill leaves beside a checkpoint: half a next one, and log lines past it.
     (tmp_path / "cut" / "checkpoint.part").write_bytes(b"half")
     with (tmp_path / "cut" / "log.jsonl").open("a") as log:
         log.write('{"step": 3, "generator": 9.0}\n')
-    resumed = train.train(small, train.Schedule(steps=4, **_SCHEDULE), tmp_path / "cut", **quiet)
+    resumed = _run(small, 4, tmp_path / "cut")
     first, second = _state(whole), _state(resumed)
     assert all(torch.equal(first[k], second[k]) for k in first)
     lines = [json.loads(line) for line in (tmp_path / "cut" / "log.jsonl").read_text().splitlines()]
@@ -65,11 +79,11 @@ def test_resumed_run_equals_uninterrupted(small: SwatchSet, tmp_path: Path) -> N
 
 def test_checkpoint_of_another_run(small: SwatchSet, tmp_path: Path) -> None:
     """Going on with another batch size or a damaged file would quietly spoil the run."""
-    trainer = train.Trainer(small, train.Schedule(steps=1, **_SCHEDULE))
+    trainer = train.Trainer(small, _SCHEDULE)
     path = tmp_path / "checkpoint.pt"
     trainer.save(path)
     with pytest.raises(MirrorError, match="another batch"):
-        train.Trainer(small, train.Schedule(steps=1, **(_SCHEDULE | {"batch": 2}))).load(path)
+        train.Trainer(small, replace(_SCHEDULE, batch=2)).load(path)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(MirrorError, match="damaged"):
         trainer.load(path)
@@ -77,7 +91,7 @@ def test_checkpoint_of_another_run(small: SwatchSet, tmp_path: Path) -> None:
 
 def test_training_reconstructs(small: SwatchSet) -> None:
     """The networks must learn: a sign lost in a loss would go unnoticed until an hour had gone."""
-    schedule = train.Schedule(**(_SCHEDULE | {"warm_steps": 99, "rate_generator": 4e-3}))
+    schedule = replace(_SCHEDULE, warm_steps=99, rate_generator=4e-3)
     trainer = train.Trainer(small.take(np.array([3, 3])), schedule)
     history = [trainer.advance()["reconstruction"] for _ in range(40)]
     assert np.mean(history[-5:]) < 0.7 * np.mean(history[:5])
@@ -108,7 +122,7 @@ def test_augmentation_keeps_relief_and_gradient() -> None:
     """DiffAugment must pass gradients to the generator, and must not recolour the height."""
     fabric = torch.rand(3, 4, 16, 16, requires_grad=True)
     out = losses.augment(fabric, torch.Generator().manual_seed(1))
-    out.sum().backward()
+    out.sum().backward()  # type: ignore[no-untyped-call]
     assert fabric.grad is not None
     assert float(fabric.grad.abs().min()) > 0
     assert torch.allclose(out[:, 3].flatten(1).sort().values, fabric[:, 3].flatten(1).sort().values)
