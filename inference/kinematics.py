@@ -109,32 +109,27 @@ class Skeleton:
         return Pose(local, translation, world, origin)
 
     def shape_origin(self, pose: Pose, joint_basis: Array) -> Array:
-        """D origin / d shape as (J, 3, K), for joint_basis (K, J, 3)."""
-        basis = np.moveaxis(joint_basis, 0, -1)  # (J, 3, K)
-        out = np.zeros_like(basis)
+        """Derivative of ``origin`` by the shape (J, 3, K), for joint_basis (J, 3, K)."""
+        out = np.zeros_like(joint_basis)
         for bone, parent in enumerate(self.parents):
             if parent >= 0:
-                out[bone] = out[parent] + pose.world[parent] @ (basis[bone] - basis[parent])
+                out[bone] = out[parent] + pose.world[parent] @ (joint_basis[bone] - joint_basis[parent])
         return out
 
     def turned(self, pose: Pose, joint_ids: NDArray[np.integer], delta: Array) -> Array:
         """Local rotations after turning joints by ``delta`` (n, 3) about camera axes."""
+        parents = np.array(self.parents)[joint_ids]
+        # The root's turn is in camera axes already.
+        frame = np.where((parents >= 0)[:, None, None], pose.world[parents], np.eye(3))
         local = pose.local.copy()
-        turns = exp_so3(delta)
-        for joint, turn in zip(joint_ids, turns, strict=True):
-            parent = self.parents[joint]
-            if parent < 0:
-                local[joint] = turn @ local[joint]
-            else:
-                frame = pose.world[parent]
-                local[joint] = frame.T @ turn @ frame @ local[joint]
+        local[joint_ids] = np.swapaxes(frame, 1, 2) @ exp_so3(delta) @ frame @ local[joint_ids]
         # One Newton step towards the nearest rotation: rounding would grow from frame to frame.
         squares = np.swapaxes(local, 1, 2) @ local
         return np.asarray(local @ (1.5 * np.eye(3) - 0.5 * squares))
 
 
 def rotation_columns(points: Array, origins: Array, moves: NDArray[np.bool_]) -> Array:
-    """D point / d joint turn: (N, 3, n, 3) for points (N, 3), joint origins (n, 3), moves (N, n).
+    """Derivative (N, 3, n, 3) of points (N, 3) by turns of joints at ``origins`` (n, 3), ``moves`` (N, n).
 
     Last axis: the turn's x, y, z component; second: the point's coordinates.
     """

@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.body_fit import Fit, Intrinsics
+from inference.body_fit import Fit
 from inference.body_model import BONES, REGIONS, BodyModel
+from inference.camera import Intrinsics
 from inference.kinematics import Array
 from inference.shrink import Picture, cv, shrink
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.body_fit import Fit, Intrinsics
+from inference.body_fit import Fit
 from inference.body_model import REGIONS, BodyModel, rest_normals
+from inference.camera import Intrinsics
 from inference.kinematics import Array
 from inference.shrink import Picture, cv, shrink
 from mirror.messages import Light
@@ -21,6 +22,7 @@ from mirror.messages import Light
 PERIOD_S = 0.2  # how often the light is estimated
 SMOOTH_S = 0.35  # time constant of the running estimate
 PROBES = 500
+WORK_SIDE = 176  # px of the longer side of what is looked at
 FACE_REFLECTANCE = 0.42  # linear luminance of lit skin, a middle value over skin tones
 ROOM_REFLECTANCE = 0.40  # of what rooms are made of
 TINT_TRUST = 0.6  # cameras balance white themselves: only part of a cast is the light's
@@ -143,7 +145,7 @@ class LightEstimator:
         self, frame: Picture, mask: Picture, hands: Picture | None, fit: Fit
     ) -> tuple[Array, float]:
         height, width = frame.shape[:2]
-        scale = min(1.0, 320 / max(height, width))
+        scale = min(1.0, WORK_SIDE / max(height, width))
         small = shrink(frame, (max(8, round(width * scale)), max(8, round(height * scale))))
         rows, columns = small.shape[:2]
         person = shrink(mask, (columns, rows))

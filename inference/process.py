@@ -19,8 +19,9 @@ import cv2
 import numpy as np
 
 from capture.ring import Overwritten, RingReader, RingWriter, remove_segments, ring_prefix
-from inference.body_fit import BodyFitter, Intrinsics
+from inference.body_fit import BodyFitter
 from inference.body_model import BodyModel
+from inference.camera import Intrinsics
 from inference.layers import LayerMaker
 from inference.light import LightEstimator
 from inference.pose import Observation, PoseTracker

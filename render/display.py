@@ -95,11 +95,11 @@ class Window:
         try:
             pygame.display.init()
         except pygame.error as error:
-            raise MirrorError(f"no display ({error}): start a desktop session, or use --headless") from error
+            raise MirrorError(f"no display ({error}): start a desktop session, or use --display none") from error
         self._driver = pygame.display.get_driver()
         if self._driver in {"offscreen", "dummy"} and os.environ.get("SDL_VIDEODRIVER") != self._driver:
             pygame.display.quit()  # what SDL falls back to, in silence
-            raise MirrorError("no display (DISPLAY and WAYLAND_DISPLAY are not set): use --headless")
+            raise MirrorError("no display (DISPLAY and WAYLAND_DISPLAY are not set): use --display none")
         sizes = pygame.display.get_desktop_sizes()
         if monitor >= len(sizes):
             pygame.display.quit()

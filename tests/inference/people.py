@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.body_fit import FACING, Intrinsics
+from inference.body_fit import FACING
 from inference.body_model import BONES, BodyModel
+from inference.camera import Intrinsics
 from inference.kinematics import Array, exp_so3
 
 WIDTH, HEIGHT = 640, 480
