@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NoReturn
 
+from inference.fabric import cli as fabric
 from mirror.config import Config, load, parse_setting
 from mirror.errors import MirrorError
 
@@ -120,6 +121,21 @@ def build_parser() -> argparse.ArgumentParser:
             show.add_argument("name", metavar="NAME", help="name or folder")
             _config_options(show)
             show.add_argument("--json", action="store_true", help="print one JSON object")
+        else:
+            for name, add_arguments, function, text in (
+                ("sample", fabric.add_sample_arguments, "sample", "make a fabric of a class and a palette"),
+                ("train", fabric.add_train_arguments, "train", "train the fabric GAN"),
+                ("import", fabric.add_import_arguments, "import_swatches", "make fabrics of swatch photos"),
+            ):
+                action = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+                action.set_defaults(handler=partial(_call, "inference.fabric.cli", function))
+                add_arguments(action)
+
+    proof = commands.add_parser("evaluate", help="measure how good the learned parts are")
+    proofs = proof.add_subparsers(dest="action", required=True, metavar="WHAT")
+    fabrics = proofs.add_parser("fabric", help="tiling, realism, diversity and obedience of sampled fabrics")
+    fabrics.set_defaults(handler=partial(_call, "inference.fabric.cli", "evaluate"))
+    fabric.add_evaluate_arguments(fabrics)
     return parser
 
 
