@@ -1,7 +1,6 @@
 """The fabrics that the project ships: their recipes, and the command that weaves them anew.
 
-``python -m inference.fabric.collection WARDROBE/fabrics`` writes one folder a recipe. Pictures are
-reduced to 256 colours each, chosen for the picture, which keeps a folder small.
+``python -m inference.fabric.collection WARDROBE/fabrics`` writes one folder a recipe.
 """
 
 from __future__ import annotations

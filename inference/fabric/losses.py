@@ -7,6 +7,8 @@
 * T: differentiable augmentation (Zhao et al., "DiffAugment", arXiv:2006.10738), the same kinds for
   real and made: translation (a roll: cloth has no border) and saturation; then brightness and
   contrast are taken out altogether (``standardise``). R1 is taken in what D sees, T(x).
+* Palette: every colour asked for must be seen somewhere. With w_k the share of colour k in each
+  pixel, L_pal = mean over the k asked for of 1 - (mean of the largest 6 % of w_k).
 * Reconstruction, for swatches of known phase: the style z ~ q(z | x) of the encoder, and
   L_rec = sum over s in {1, 2, 4} of E|down_s(G(z)) - down_s(x)|, L1 as in SeamlessGAN
   (arXiv:2201.05120); the style kept near the prior by beta * KL(q(z | x) || N(0, I))
@@ -48,6 +50,14 @@ def reconstruction_loss(made: Tensor, real: Tensor) -> Tensor:
     for scale in (2, 4):
         total = total + (F.avg_pool2d(made, scale) - F.avg_pool2d(real, scale)).abs().mean()
     return total
+
+
+def palette_loss(mix: Tensor, count: Tensor, share: float = 0.06) -> Tensor:
+    """L_pal of colour shares (B, SLOTS, H, W) for numbers of colours (B,); a scalar."""
+    flat = mix.flatten(2)
+    top = flat.topk(max(1, int(share * flat.shape[2])), dim=2).values.mean(2)
+    asked = (torch.arange(mix.shape[1], device=mix.device) < count[:, None]).float()
+    return ((1 - top) * asked).sum() / asked.sum()
 
 
 def kl_loss(mean: Tensor, log_variance: Tensor) -> Tensor:

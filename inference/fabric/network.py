@@ -156,7 +156,19 @@ class Generator(nn.Module):
         cycles: Tensor,
         noise: list[Tensor],
     ) -> Tensor:
-        """Fabric (B, 4, H, W): albedo sRGB 0..1 and height 0..1.
+        """Fabric (B, 4, H, W): albedo sRGB 0..1 and height 0..1. Arguments as ``weave``."""
+        return self.weave(classes, palette, count, style, cycles, noise)[0]
+
+    def weave(
+        self,
+        classes: Tensor,
+        palette: Tensor,
+        count: Tensor,
+        style: Tensor,
+        cycles: Tensor,
+        noise: list[Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """(fabric (B, 4, H, W), the share of each palette colour in each pixel (B, SLOTS, H, W)).
 
         ``classes`` and ``count`` (B,) int; ``palette`` (B, 4, 3) sRGB; ``style`` (B, STYLE);
         ``cycles`` (B, 3, 2, 2) whole; ``noise``: (B, n, H/s, W/s) for each stride s of NOISE.
@@ -184,8 +196,8 @@ class Generator(nn.Module):
         return compose(F.pixel_shuffle(_pointwise(self.out, x), 2), palette, count)
 
 
-def compose(raw: Tensor, palette: Tensor, count: Tensor) -> Tensor:
-    """The fabric (B, 4, H, W) of the generator's last maps (B, SLOTS + 5, H, W); see the module's head."""
+def compose(raw: Tensor, palette: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """The fabric (B, 4, H, W) and colour shares of the last maps (B, SLOTS + 5, H, W); see the head."""
     absent = torch.arange(SLOTS, device=raw.device) >= count[:, None]
     mix = (2.0 * raw[:, :SLOTS]).masked_fill(absent[..., None, None], -1e4).softmax(1)
     gain = (0.8 * torch.tanh(raw[:, SLOTS : SLOTS + 1])).exp()
@@ -194,7 +206,7 @@ def compose(raw: Tensor, palette: Tensor, count: Tensor) -> Tensor:
     residual = residual - residual.mean((2, 3), keepdim=True)
     colour = torch.einsum("bkhw,bkc->bchw", mix, linear_from_srgb(palette))
     albedo = srgb_from_linear(colour * gain * (1 + residual))
-    return torch.cat([albedo, torch.sigmoid(raw[:, SLOTS + 1 : SLOTS + 2])], 1)
+    return torch.cat([albedo, torch.sigmoid(raw[:, SLOTS + 1 : SLOTS + 2])], 1), mix
 
 
 def _start(network: nn.Module) -> None:

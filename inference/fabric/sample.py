@@ -75,6 +75,8 @@ def sample(
         recipe = interpolate(recipe, other, blend.share)
         words += f", {blend.share:g} of the way to class {other_class}, seed {other_seed}"
     albedo, height = generator.fabric(recipe, colours, size)
+    cut = choose_cut(albedo)
+    albedo, height = (np.roll(part, (-cut[0], -cut[1]), (0, 1)) for part in (albedo, height))
     pitch = yarn_pitch(recipe, size)
     return Sample(
         fabric_class,
@@ -85,6 +87,23 @@ def sample(
         (size[1] / recipe.pixels_per_metre, size[0] / recipe.pixels_per_metre),
         f"fabric GAN, {words}, {size[1]} x {size[0]} px",
     )
+
+
+def choose_cut(albedo: Array) -> tuple[int, int]:
+    """Where to cut the torus open: the (row, column) that becomes the tile's first.
+
+    A torus has no border of its own. The tile is cut where the step from one line of pixels to the
+    next is as large as it is on average, rather than, say, always in the gap between two yarns.
+    """
+    light = to_lab(albedo)[..., 0]
+    rows = np.abs(light - np.roll(light, 1, 0)).mean(1)
+    columns = np.abs(light - np.roll(light, 1, 1)).mean(0)
+    h, w = light.shape
+    inside = (rows.mean() + columns.mean()) / 2
+    # The border is w pixels of a row's step and h of a column's.
+    pooled = (w * rows[:, None] + h * columns[None, :]) / (h + w)
+    row, column = np.unravel_index(int(np.abs(pooled - inside).argmin()), pooled.shape)
+    return int(row), int(column)
 
 
 def interpolate(start: Recipe, end: Recipe, share: float) -> Recipe:

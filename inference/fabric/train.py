@@ -33,6 +33,7 @@ from inference.fabric.losses import (
     discriminator_loss,
     generator_loss,
     kl_loss,
+    palette_loss,
     r1_penalty,
     reconstruction_loss,
     standardise,
@@ -68,6 +69,7 @@ class Schedule:
     r1_every: int = 4
     reconstruction: float = 8.0
     reconstruction_joined: float = 2.0
+    palette: float = 1.0
     kl: float = 0.001
     ema: float = 0.998
 
@@ -106,15 +108,16 @@ class Trainer:
         style = torch.randn(s.batch, STYLE, generator=chance).to(self.device)
         style = style.index_copy(0, known, mean + (log_variance / 2).exp() * style[known])
         noise = draw_noise(chance, s.batch, real.shape[2], real.shape[3], self.device)
-        made = self.generator(classes, palette, count, style, cycles, noise)
+        made, mix = self.generator.weave(classes, palette, count, style, cycles, noise)
         losses: dict[str, Tensor] = {
             "reconstruction": reconstruction_loss(made[known], real[known])
             if len(known)
             else made.new_zeros(()),
+            "palette": palette_loss(mix, count),
             "kl": kl_loss(mean, log_variance) if len(known) else made.new_zeros(()),
         }
         weight = s.reconstruction if self.step < s.warm_steps else s.reconstruction_joined
-        total = weight * losses["reconstruction"] + s.kl * losses["kl"]
+        total = weight * losses["reconstruction"] + s.kl * losses["kl"] + s.palette * losses["palette"]
         real_view, made_view = self._view(real, chance), self._view(made, chance)
         losses["discriminator"] = self._judge(real_view, made_view.detach(), classes, losses)
         if self.step >= s.warm_steps:

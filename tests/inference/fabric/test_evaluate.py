@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from inference.fabric.quilting import quilt
+from inference.fabric.sample import choose_cut
 from inference.fabric.weave import weave
 
 pytest.importorskip("torch")
@@ -18,6 +19,18 @@ def test_border_ratio_tells_a_seam() -> None:
     assert border_ratio(noise) == pytest.approx(1, abs=0.1)
     ramp = (noise * np.linspace(0.4, 1, 96)[None, :, None]).astype(np.uint8)
     assert border_ratio(ramp) > 1.2
+
+
+def test_the_cut_is_typical() -> None:
+    """A check cut in the gap between two squares shows a line at every repeat of the tile."""
+    check = np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((16, 16)))[..., None].repeat(3, 2)
+    soft = (0.3 + 0.4 * check + np.random.default_rng(0).normal(0, 0.03, check.shape)).astype(np.float32)
+    row, column = choose_cut(soft)
+    cut = np.roll(soft, (-row, -column), (0, 1))
+    as_picture = [np.rint(p.clip(0, 1) * 255).astype(np.uint8) for p in (soft, cut)]
+    before, after = (border_ratio(p) for p in as_picture)
+    assert before > 1.5
+    assert abs(after - 1) < 0.5 * abs(before - 1)
 
 
 def test_palette_error_is_to_the_worst_colour() -> None:

@@ -107,6 +107,16 @@ def test_losses_are_their_formulas() -> None:
     assert float(losses.kl_loss(torch.ones(2, 8), torch.zeros(2, 8))) == pytest.approx(4)
 
 
+def test_palette_loss_wants_every_colour_somewhere() -> None:
+    """A floral whose leaves stay unwoven costs; one small patch of each colour is enough."""
+    mix = torch.zeros(1, 4, 10, 10)
+    mix[:, 0] = 1
+    assert float(losses.palette_loss(mix, torch.tensor([1]))) == 0
+    assert float(losses.palette_loss(mix, torch.tensor([2]))) == pytest.approx(0.5)
+    mix[0, 1, 0], mix[0, 0, 0] = 1, 0
+    assert float(losses.palette_loss(mix, torch.tensor([2]))) == 0
+
+
 def test_r1_is_the_gradient_penalty() -> None:
     """R1 against a judge whose gradient is known: D = sum of w * x, one patch."""
 
@@ -126,7 +136,15 @@ def test_augmentation_keeps_relief_and_gradient() -> None:
     assert fabric.grad is not None
     assert float(fabric.grad.abs().min()) > 0
     assert torch.allclose(out[:, 3].flatten(1).sort().values, fabric[:, 3].flatten(1).sort().values)
-    assert not torch.allclose(out[:, :3].mean((1, 2, 3)), fabric[:, :3].mean((1, 2, 3)))
+    assert not torch.allclose(out[:, :3].std((1, 2, 3)), fabric[:, :3].std((1, 2, 3)), rtol=1e-3)
+
+
+def test_the_judge_sees_texture_alone() -> None:
+    """Dye and lamp must not drown the weave: the same cloth brighter and paler is judged the same."""
+    fabric = torch.rand(2, 4, 32, 32)
+    dimmed = torch.cat([0.2 + 0.5 * fabric[:, :3], fabric[:, 3:]], 1)
+    assert torch.allclose(losses.standardise(fabric), losses.standardise(dimmed), atol=0.3)
+    assert torch.allclose(losses.standardise(fabric).mean((2, 3)), torch.zeros(2, 4), atol=1e-5)
 
 
 def test_style_does_not_hold_the_dye(swatches: SwatchSet) -> None:
