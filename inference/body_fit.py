@@ -39,10 +39,12 @@ from inference.silhouette import DistanceField
 SETTLE_FRAMES = 90
 FIRST_ITERATIONS, ITERATIONS = 14, 2  # on a new person; on every further frame
 OUTLINE_FROM = 7  # of the first iterations: before, limbs may lie over a wrong edge
+QUICK = ("arm", "forearm", "hand", "thigh", "shin", "foot", "head", "neck")
 SIGMA_IMAGE = 0.012  # m, a well seen landmark
 SIGMA_WORLD = np.array([0.08, 0.08, 0.07])  # m, world landmarks: the picture knows x and y better
-SIGMA_OUTLINE = 0.030  # m, one outline point (there are a hundred)
-SIGMA_TURN = 0.12  # rad a joint turns in 1/30 s
+SIGMA_OUTLINE = 0.040  # m, one outline point (there are a hundred)
+# rad a joint turns in 1/30 s: limbs are quick, the trunk is not, and its turns move everything
+SIGMA_TURN = np.array([0.12 if name.split("_")[-1] in QUICK else 0.035 for name in OPTIMISED])[:, None]
 SIGMA_SHIFT = np.array([0.15, 0.15, 0.03])  # m the body moves in 1/30 s; depth is the noisy one
 STIFFENING = 4.0  # precision that each frame seen adds to the shape
 MAX_TURN, MAX_SHIFT = 0.6, 0.8  # rad, m, a step
@@ -348,7 +350,8 @@ class BodyFitter:
             jacobian[rows, :, first + count + group[rows]] = grown[rows]
         outward = pull.direction[:, None] @ self._projection(pull.points, depth)
         robust = 1.0 / (1.0 + pull.distance**2 / 0.035**2)
-        equations.add((outward @ jacobian)[:, 0], pull.distance, robust / SIGMA_OUTLINE**2)
+        precision = pull.trust * robust / SIGMA_OUTLINE**2
+        equations.add((outward @ jacobian)[:, 0], pull.distance, precision)
 
     def _add_limits(self, equations: NormalEquations, pose: Pose) -> None:
         """Soft limits of the joints around their natural rest; the root is free."""
@@ -369,7 +372,7 @@ class BodyFitter:
         used = self._used
         change = log_so3(pose.local[used] @ np.swapaxes(previous.local[used], 1, 2))
         frames = np.concatenate([np.eye(3)[None], np.swapaxes(pose.world[self._used_parents], 1, 2)])
-        equations.add_blocks(0, frames, change, np.full(change.shape, 1.0 / (SIGMA_TURN**2 * pace)))
+        equations.add_blocks(0, frames, change, np.broadcast_to(1.0 / (SIGMA_TURN**2 * pace), change.shape))
         shift = pose.translation - previous.translation
         equations.add_diagonal(self._turns, shift, 1.0 / (SIGMA_SHIFT**2 * pace))
 

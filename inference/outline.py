@@ -24,13 +24,14 @@ class Pull:
     """Outline points in use.
 
     ``index`` into the sample (n,), ``points`` in camera space (n, 3), signed ``distance`` to the mask's
-    edge in metres (n,), and the mask's outward ``direction`` in the picture (n, 2).
+    edge in metres (n,), the mask's outward ``direction`` in the picture (n, 2), and ``trust`` (n,) 0..1.
     """
 
     index: NDArray[np.intp]
     points: Array
     distance: Array
     direction: Array
+    trust: Array
 
 
 class Outline:
@@ -67,11 +68,15 @@ class Outline:
         points = np.einsum("nij,nj->ni", blended[:, :, :3], self.rest) + blended[:, :, 3]
         normals = np.einsum("nij,nj->ni", pose.world[self.bone], self._normals)
         view = points / np.linalg.norm(points, axis=1, keepdims=True)
-        index = np.flatnonzero(np.abs(np.einsum("ni,ni->n", normals, view)) < SIDEWAYS)
+        facing = np.abs(np.einsum("ni,ni->n", normals, view))
+        index = np.flatnonzero(facing < SIDEWAYS)
         value, direction, inside = field.sample(camera.project(points[index]))
         distance = value * depth / camera.focal + CLOTHES
         flat = normals[index, :2]
         flat = flat / (np.linalg.norm(flat, axis=1, keepdims=True) + 1e-9)
-        agree = (flat * direction).sum(1) > 0.6
-        use = inside & agree & (np.abs(distance) < REACH)
-        return Pull(index[use], points[index[use]], distance[use], direction[use])
+        agree = (flat * direction).sum(1)
+        # Points fade in and out of use: a step here would be a jolt of the garment.
+        trust = (1.0 - (facing[index] / SIDEWAYS) ** 2) * np.clip((agree - 0.5) / 0.3, 0.0, 1.0)
+        trust *= np.clip((REACH - np.abs(distance)) / (0.4 * REACH), 0.0, 1.0)
+        use = inside & (trust > 0.02)
+        return Pull(index[use], points[index[use]], distance[use], direction[use], trust[use])
