@@ -82,7 +82,7 @@ def composite(
     shown = cv.compare(alpha, _SHOWN, cv.CMP_GT)
     x, y, w, h = cv.boundingRect(shown)
     garment_box = (box[0] + x, box[1] + y, box[0] + x + w, box[1] + y + h) if w else None
-    return Blend(alpha, box, garment_box, _present(outermost, shown))
+    return Blend(alpha, box, garment_box, _present(outermost, shown) if garment_box else ())
 
 
 def _grown(found: Sequence[int], limits: Box, shape: Sequence[int]) -> Box:
@@ -124,32 +124,55 @@ def _visible(
 ) -> Picture:
     """How much of the garment the viewer sees (h, w), 0..255, over ``box`` of the frame."""
     scale = np.array([shape[1] / layers.shape[1], shape[0] / layers.shape[0]])
+    margin = margin_px / scale
     # The part of the masks that the box and the margin reach.
-    radius = np.rint(margin_px / scale).astype(int)
-    low = np.maximum(np.floor(np.array(box[:2]) / scale).astype(int) - radius - 2, 0)
-    high = np.ceil(np.array(box[2:]) / scale).astype(int) + radius + 2
-    part = np.ascontiguousarray(layers[low[1] : high[1], low[0] : high[0]])
-    trim = any(trimmed)
-    if trim:
-        kernel = cv.getStructuringElement(cv.MORPH_ELLIPSE, tuple(int(r) for r in 2 * radius + 1))
-        person = cv.dilate(cv.extractChannel(part, 0), kernel)
-        # Rounds the corners where grown outlines meet, so that the cut does not look torn.
-        person = cv.blur(person, tuple(int(r) for r in 2 * (radius // 2) + 1))
-        part = cv.merge([person, *cv.split(part)[1:]])
-
-    person, head, hands = cv.split(_enlarged(part, low, scale, box))
-    if int(tags.max(initial=0)) >= OVER:
-        cv.copyTo(np.zeros_like(head), cv.compare(tags, OVER, cv.CMP_GE), head)
+    reach = np.ceil(1.5 * margin).astype(int) + 2
+    low = np.maximum(np.floor(np.array(box[:2]) / scale).astype(int) - reach, 0)
+    high = np.ceil(np.array(box[2:]) / scale).astype(int) + reach
+    person, head, hands = cv.split(np.ascontiguousarray(layers[low[1] : high[1], low[0] : high[0]]))
     steepness = max(1.0, float(scale.max()) / _RAMP_PX)
-    keep: Picture = _steeper(cv.max(head, hands), steepness, inverted=True)
-    if trim:
-        inside = _steeper(person, steepness, inverted=False)
-        if not all(trimmed):
-            flags = np.zeros(256, np.uint8)
-            flags[1 : 1 + len(trimmed)] = np.where(trimmed, 0, 255)
-            inside = cv.max(inside, cv.LUT(cv.bitwise_and(tags, OVER - 1), flags))
-        keep = cv.multiply(keep, inside, scale=1 / 255)
+    grown: Picture | None = None
+
+    # Which of the masks count, by tag; mostly the same ones for all.
+    flags = np.zeros(256, bool)
+    flags[1 : 1 + len(trimmed)] = trimmed
+    flags[OVER:] = flags[:OVER]
+    kinds: dict[tuple[bool, bool], list[int]] = {}
+    for tag in _present(tags):
+        for number in {tag, tag + OVER} if int(tags.max()) >= OVER else {tag}:
+            kinds.setdefault((bool(flags[number]), number >= OVER), []).append(number)
+    keep: Picture | None = None
+    for (trim, over), numbers in kinds.items():
+        small = cv.bitwise_not(hands if over else cv.max(head, hands))
+        if trim:
+            grown = _grown_mask(person, margin) if grown is None else grown
+            small = cv.min(small, grown)
+        visible = _steeper(_enlarged(small, low, scale, box), steepness)
+        if keep is None:
+            keep = visible
+        else:
+            table = np.zeros(256, np.uint8)
+            table[numbers] = 255
+            cv.copyTo(visible, cv.LUT(tags, table), keep)
+    if keep is None:
+        raise ValueError("a drawing without tags")
     return keep
+
+
+def _grown_mask(mask: Picture, margin: NDArray[np.float64]) -> Picture:
+    """The mask grown by ``margin`` pixels (x, y), its outline rounded and soft.
+
+    A wide mean tells how near the mask is: at a straight edge's margin it has fallen to a
+    sixth. That is faster than a dilation, and leaves no corners that look torn.
+    """
+    radius = np.maximum(np.rint(1.5 * margin), 1).astype(int)
+    near = cv.blur(mask, tuple(int(r) for r in 2 * radius + 1))
+    edge = 255.0 * float(np.mean((radius - margin + 0.5) / (2 * radius + 1)))
+    slope = 255.0 / float(np.mean(2 * radius + 1))
+    gain = 255.0 / slope / max(2.0, 0.4 * float(margin.mean()))
+    table = ((np.arange(256) - edge) * gain + 127.5).clip(0, 255).astype(np.uint8)
+    grown: Picture = cv.LUT(near, table)
+    return grown
 
 
 def _enlarged(part: Picture, low: NDArray[np.int_], scale: NDArray[np.float64], box: Box) -> Picture:
@@ -169,15 +192,19 @@ def _enlarged(part: Picture, low: NDArray[np.int_], scale: NDArray[np.float64], 
     return large
 
 
-def _steeper(mask: Picture, steepness: float, inverted: bool) -> Picture:
+def _steeper(mask: Picture, steepness: float) -> Picture:
     """Steepen the step about half of an enlarged mask, which is as wide as its pixels were."""
-    ramp = (np.arange(256) - 127.5) * steepness + 127.5
-    table = np.rint(ramp).clip(0, 255).astype(np.uint8)
-    steeper: Picture = cv.LUT(mask, 255 - table if inverted else table)
+    if steepness == 1.0:
+        return mask
+    table = ((np.arange(256) - 127.5) * steepness + 127.5).clip(0, 255).astype(np.uint8)
+    steeper: Picture = cv.LUT(mask, table)
     return steeper
 
 
-def _present(tags: Picture, shown: Picture) -> tuple[int, ...]:
+def _present(tags: Picture, shown: Picture | None = None) -> tuple[int, ...]:
+    """Numbers of the garments with a pixel in the picture, or among those ``shown``."""
+    if int(tags.max()) == 1:
+        return (1,)
     counts = cv.calcHist([tags], [0], shown, [256], [0, 256]).reshape(-1)
     counts = counts[:OVER] + counts[OVER:]
     return tuple(int(tag) for tag in np.flatnonzero(counts) if tag > 0)
