@@ -87,18 +87,29 @@ def arm_share(joints: NDArray[np.uint8], weights: Floats) -> Floats:
     return share
 
 
-def skin_points(points: Floats, joints: NDArray[np.uint8], weights: Floats, skin: Floats) -> Floats:
-    """Skin rest points (N, 3) with matrices (J, 3, 4) into camera space (N, 3), metres."""
-    blended = np.einsum("nk,nkij->nij", weights, skin[joints])
-    camera: Floats = np.einsum("nij,nj->ni", blended[:, :, :3], points) + blended[:, :, 3]
+def dense_weights(joints: NDArray[np.uint8], weights: Floats, bones: int) -> Floats:
+    """The share of every bone in every vertex: (N, bones) from the four of each."""
+    dense = np.zeros((len(joints), bones), np.float32)
+    np.add.at(dense, (np.arange(len(joints))[:, None], joints), weights)
+    return dense
+
+
+def skin_points(points: Floats, shares: Floats, skin: Floats) -> Floats:
+    """Skin rest points (N, 3), metres, with matrices (J, 3, 4) into camera space (N, 3).
+
+    shares: (N, J) as ``dense_weights`` gives them.
+    """
+    matrices = (shares @ skin.reshape(len(skin), 12)).reshape(-1, 3, 4)
+    homogeneous = np.concatenate([points, np.ones((len(points), 1), np.float32)], axis=1)
+    camera: Floats = np.einsum("nij,nj->ni", matrices, homogeneous)
     return camera
 
 
 def project(points: Floats, intrinsics: tuple[float, float, float, float]) -> Floats:
     """Project camera-space points (N, 3) to pixels (N, 2); points must lie before the camera."""
-    fx, fy, cx, cy = intrinsics
-    pixels = points[:, :2] / points[:, 2:3] * (fx, fy) + (cx, cy)
-    return pixels.astype(np.float32)
+    lens = np.asarray(intrinsics, np.float32)
+    pixels: Floats = points[:, :2] / points[:, 2:3] * lens[:2] + lens[2:]
+    return pixels
 
 
 def near_openings(positions: Floats, faces: NDArray[np.integer], reach: float) -> NDArray[np.bool_]:

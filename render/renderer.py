@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render import gl  # first: chooses the OpenGL platform
-from render.mesh import Floats, SkinnedMesh, project, skin_points, spread_sample
+from render.mesh import Floats, SkinnedMesh, dense_weights, project, skin_points, spread_sample
 from render.resources import Program, SkinnedPrimitive, Texture
 
 # isort: split
@@ -78,6 +78,18 @@ class Drawing:
     px_per_m: float = 0.0
 
 
+class _Chosen:
+    """Some vertices of a mesh, followed on the CPU."""
+
+    def __init__(self, mesh: SkinnedMesh, chosen: NDArray[np.intp]) -> None:
+        self._chosen = chosen
+        self._shares = dense_weights(mesh.joints[chosen], mesh.weights[chosen], MAX_BONES)
+
+    def posed(self, rest: Floats, skin: Floats) -> Floats:
+        """Camera-space (N, 3) of the vertices, from all rest vertices (V, 3) and matrices (J, 3, 4)."""
+        return skin_points(rest[self._chosen], self._shares[:, : len(skin)], skin)
+
+
 class _Loaded:
     """A surface on the GPU, with the shape it was last uploaded in."""
 
@@ -109,7 +121,9 @@ class _Dressed(_Loaded):
         self.cloth = cloth
         self.albedo = Texture(cloth.albedo, colour=True)
         self.relief = None if cloth.relief is None else Texture(cloth.relief, colour=False)
-        self.sample = spread_sample(cloth.mesh.positions, _SAMPLE_M)
+        mesh = cloth.mesh
+        self.sample = _Chosen(mesh, spread_sample(mesh.positions, _SAMPLE_M))
+        self.anchors = _Chosen(mesh, np.array(list(cloth.anchors.values()), np.intp))
 
     def relief_shows(self, metres_per_px: float) -> bool:
         """Whether anything of the relief is left where a pixel covers this much cloth."""
@@ -247,18 +261,12 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         """
         found: dict[str, tuple[float, float]] = {}
         for dressed in reversed(self._dressed):
-            names = [name for name in dressed.cloth.anchors if name not in found]
-            if not names:
-                continue
-            camera = self._skinned(dressed, np.array([dressed.cloth.anchors[name] for name in names]))
-            for name, point, pixel in zip(names, camera, project(camera, self._intrinsics), strict=True):
-                if point[2] > NEAR_M:
+            camera = dressed.anchors.posed(dressed.rest, self._skin)
+            pixels = project(camera, self._intrinsics)
+            for name, point, pixel in zip(dressed.cloth.anchors, camera, pixels, strict=True):
+                if name not in found and point[2] > NEAR_M:
                     found[name] = (float(pixel[0]), float(pixel[1]))
         return found
-
-    def _skinned(self, loaded: _Loaded, chosen: NDArray[np.intp]) -> Floats:
-        mesh = loaded.mesh
-        return skin_points(loaded.rest[chosen], mesh.joints[chosen], mesh.weights[chosen], self._skin)
 
     def _bounds(self) -> Box | None:
         """The box of the frame that every garment falls in, from a spread sample of vertices."""
@@ -266,7 +274,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         low, high = np.full(2, np.inf), np.full(2, -np.inf)
         self._metres_per_px = np.inf
         for dressed in self._dressed:
-            camera = self._skinned(dressed, dressed.sample)
+            camera = dressed.sample.posed(dressed.rest, self._skin)
             self._px_per_m = self._intrinsics[0] / max(float(np.median(camera[:, 2])), NEAR_M)
             nearest = float(camera[:, 2].min())
             if nearest < 2 * NEAR_M:

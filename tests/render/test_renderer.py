@@ -12,7 +12,7 @@ from OpenGL import GL
 
 from inference.body_model import BONES
 from render import gl
-from render.mesh import SkinnedMesh, coarsened, near_openings, project, skin_points
+from render.mesh import SkinnedMesh, coarsened, dense_weights, near_openings, project, skin_points
 from render.renderer import OVER, Cloth, Drawing, GarmentRenderer
 from tests.render.figures import WHITE_LIGHT, cloth, facing_camera, tube
 
@@ -72,7 +72,7 @@ def test_skinning_follows_the_bones(make: Make) -> None:
     """A garment that isn't carried by the bones would stay behind when the wearer leans."""
     mesh = tube(0.2, 0.6, 1.4)
     pixels = shot(make([cloth(mesh)]), bent())
-    camera = skin_points(mesh.positions, mesh.joints, mesh.weights, bent())
+    camera = skin_points(mesh.positions, dense_weights(mesh.joints, mesh.weights, 30), bent())
     points = project(camera, LENS)
     rows, columns = np.nonzero(pixels[..., 3])
     drawn = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
