@@ -100,7 +100,14 @@ class Context:
             self._platform.make_current()
 
     def close(self) -> None:
-        """Give the context back; further OpenGL calls are errors."""
-        if self._platform is not None:
-            self._platform.delete_context()
-            self._platform = None
+        """Give the context back; further OpenGL calls are errors. Closing twice is fine."""
+        platform, self._platform = self._platform, None
+        if platform is None:
+            return
+        from OpenGL import EGL  # loaded before OpenGL.GL it breaks PyOpenGL 3.1.0
+
+        # pyrender's own way ends the whole display, and with it every other context of the process.
+        display, context = platform._egl_display, platform._egl_context
+        EGL.eglMakeCurrent(display, EGL.EGL_NO_SURFACE, EGL.EGL_NO_SURFACE, EGL.EGL_NO_CONTEXT)
+        EGL.eglDestroyContext(display, context)
+        platform._egl_display = platform._egl_context = None

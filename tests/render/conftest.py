@@ -10,7 +10,14 @@ from render import gl
 
 
 @pytest.fixture(scope="session")
-def gl_context() -> Iterator[gl.Context]:
+def one_gl_context() -> Iterator[gl.Context]:
     context = gl.Context()
     yield context
     context.close()
+
+
+@pytest.fixture
+def gl_context(one_gl_context: gl.Context) -> gl.Context:
+    """The context, current: a test in between may have had one of its own."""
+    one_gl_context.make_current()
+    return one_gl_context

@@ -324,6 +324,17 @@ def test_no_egl_device_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
         gl.Context()
 
 
+def test_contexts_end_one_by_one(make: Make, gl_context: gl.Context) -> None:
+    """Closing one context must not take another's with it."""
+    renderer = make([cloth(tube(0.2, 0.6, 1.4))])
+    before = shot(renderer)
+    other = gl.Context()
+    other.close()
+    other.close()
+    gl_context.make_current()
+    assert np.array_equal(before, shot(renderer))
+
+
 def test_coarsening_keeps_what_it_is_told_to(make: Make) -> None:
     """Merging the vertices of an arm would tear the outline it cuts into the cloth."""
     mesh = tube(0.2, 0.6, 1.4)
