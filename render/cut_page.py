@@ -48,7 +48,7 @@ class Cut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     (the ankle is at 79). Skirts and dresses: ``length``: from the hip joint down; ``flare``:
     widening to a side per length below the hip. ``fall``: how fast cloth may narrow below what
     bulges (0: hangs straight, 1: clings); ``taper``: the same for sleeves and legs; ``fold``: width
-    of the strip turned in at the edges.
+    of the strip turned in at the edges; ``folds``: how deep the cloth's folds are (1: as usual).
     """
 
     neckline: Neckline = Neckline()
@@ -63,6 +63,7 @@ class Cut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fall: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.15
     taper: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.04
     fold: Annotated[float, Meta(ge=0.5, le=3.0)] = 1.2
+    folds: Annotated[float, Meta(ge=0.0, le=3.0)] = 1.0
     ease: Ease = Ease()
 
 

@@ -301,9 +301,10 @@ def skirt_weights(points: F64, weights: F64) -> F64:
     One leg forward takes its half of the cloth along; what lies between follows both.
     """
     left, right, pelvis = (BONES.index(b) for b in ("left_thigh", "right_thigh", "pelvis"))
-    x, y = points[:, 0], points[:, 1]
-    thighs = smoothstep(y, 0.95, 0.74) * 0.98
-    share = smoothstep(x, -0.12, 0.12)
+    x, y, z = points.T
+    # Behind it hangs from the seat; in front it lies on the legs.
+    thighs = smoothstep(y, 0.95, 0.72) * (0.55 + 0.37 * smoothstep(z, -0.08, 0.10))
+    share = smoothstep(x, -0.2, 0.2)
     own = np.zeros_like(weights)
     own[:, left], own[:, right], own[:, pelvis] = thighs * share, thighs * (1 - share), 1 - thighs
     blend = smoothstep(y, 1.0, 0.9)[:, None]
@@ -311,8 +312,25 @@ def skirt_weights(points: F64, weights: F64) -> F64:
     return out
 
 
-def cleaned_weights(weights: F64, faces: I64, kind: str) -> F64:
-    """Weights (V, J) without bones that cloth does not follow, smoothed over the surface."""
+def hem_weights(points: F64, weights: F64) -> F64:
+    """Weights (V, J) of a top: below the waist cloth hangs from the hips and only leans on the thighs."""
+    left, right, pelvis = (BONES.index(b) for b in ("left_thigh", "right_thigh", "pelvis"))
+    x, y, z = points.T
+    thighs = smoothstep(y, 0.96, 0.80) * (0.25 + 0.2 * smoothstep(z, -0.05, 0.1))
+    share = smoothstep(x, -0.16, 0.16)
+    own = np.zeros_like(weights)
+    own[:, left], own[:, right], own[:, pelvis] = thighs * share, thighs * (1 - share), 1 - thighs
+    trunk = smoothstep(bone_sum(weights, *_ARM), 0.4, 0.05)
+    blend = (smoothstep(y, 1.02, 0.92) * trunk)[:, None]
+    out: F64 = weights * (1 - blend) + own * blend
+    return out
+
+
+def cleaned_weights(weights: F64, points: F64, faces: I64, kind: str, joints: F64) -> F64:
+    """Weights (V, J) without bones that cloth does not follow, smoothed over the surface.
+
+    ``points`` (V, 3) in the rest pose, ``joints`` (J, 3).
+    """
     out = weights.copy()
 
     def pass_on(source: str, target: str, share: float = 1.0) -> None:
@@ -326,6 +344,12 @@ def cleaned_weights(weights: F64, faces: I64, kind: str) -> F64:
         for source, target in (("fingers", "hand"), ("thumb", "hand"), ("toes", "foot"), ("foot", "shin")):
             pass_on(f"{side}_{source}", f"{side}_{target}")
         pass_on(f"{side}_hand", f"{side}_forearm_twist")
-    out = smoothed(out, umbrella(faces, len(out)), 6 if kind not in ("skirt", "dress") else 8)
+    near = umbrella(faces, len(out))
+    out = smoothed(out, near, 6 if kind not in ("skirt", "dress") else 8)
+    # Cloth bridges the shoulder: it neither balls over a raised arm nor caves in under it.
+    wide = smoothed(out, near, 40)
+    for side in ("left", "right"):
+        away = np.linalg.norm(points - joints[BONES.index(f"{side}_upper_arm")], axis=1)
+        out = out + smoothstep(away, 0.22, 0.10)[:, None] * (wide - out)
     clean: F64 = out / out.sum(1, keepdims=True)
     return clean

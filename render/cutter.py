@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from inference.body_model import BONES, PARENTS, BodyModel
 from mirror.errors import MirrorError
-from render import cut_blocks, cut_measures, cut_page, cut_panels, cut_shapes, glb
+from render import cut_blocks, cut_detail, cut_measures, cut_page, cut_panels, cut_shapes, glb
 from render.cut_drape import smoothstep
 from render.cut_mesh import F64, I64, Surface, clipped, edges_of, split
 from render.garments import GarmentPage
@@ -187,8 +187,12 @@ def make_up(pattern: Pattern, kind: str, cut: cut_page.Cut, model: BodyModel) ->
     targets["size"] = finished(mean + _size_step(kind, pattern.place, normals)) - vertices
 
     base = pattern.drape.base
-    weights = cut_shapes.cleaned_weights(base.at(blocks.weights), base.faces, kind)
+    rest = pattern.drape.on(blocks.vertices, model.vertices.astype(np.float64))
+    joints_at = model.joints.astype(np.float64)
+    weights = cut_shapes.cleaned_weights(base.at(blocks.weights), rest, base.faces, kind, joints_at)
     dense = pattern.surface.at(weights)
+    if kind in cut_shapes.TOPS:
+        dense = cut_shapes.hem_weights(mean, dense)
     if kind in ("skirt", "dress"):
         dense = cut_shapes.skirt_weights(mean, dense)
     joints, four = _four(np.concatenate([dense[pattern.old], *([dense[pattern.old[rim]]] * 3)]))
@@ -201,6 +205,17 @@ def make_up(pattern: Pattern, kind: str, cut: cut_page.Cut, model: BodyModel) ->
             ),
         ]
     )
+    detail = cut_detail.make(
+        kind,
+        cut,
+        pattern.place,
+        pattern.surface.faces,
+        faces.astype(np.int64),
+        pattern.old,
+        uv,
+        (model.vertices.astype(np.float64), model.faces.astype(np.int64)),
+        cut_shapes.limbs(model),
+    )
     return glb.SkinnedFile(
         vertices=vertices.astype(np.float32),
         normals=vertex_normals(vertices.astype(np.float32), faces),
@@ -210,6 +225,9 @@ def make_up(pattern: Pattern, kind: str, cut: cut_page.Cut, model: BodyModel) ->
         faces=faces,
         bones=BONES,
         targets={n: t.astype(np.float32) for n, t in targets.items()},
+        detail_uv=detail.uv,
+        normal_map=detail.normal,
+        occlusion_map=detail.occlusion,
     )
 
 

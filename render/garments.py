@@ -60,6 +60,9 @@ class Garment:
     into ``inference.body_model.BONES`` with ``weights`` (V, 4) that sum to 1; ``faces`` (F, 3)
     counter-clockwise from outside; ``shape_targets`` (K, V, 3) metres per shape coefficient;
     ``size_target`` (V, 3) metres per size step. ``anchors``: names to vertices; left is the wearer's.
+    ``detail`` (H, W, 3) uint8: the garment's own folds and shade, x and y of tangent-space normals
+    (+y up the picture) and the share of the light that arrives; ``detail_uv`` (V, 2) into it, 0..1
+    across and down. None for a garment without.
     """
 
     name: str
@@ -82,6 +85,8 @@ class Garment:
     shape_targets: F32
     size_target: F32
     anchors: dict[str, int]
+    detail_uv: F32 | None = None
+    detail: NDArray[np.uint8] | None = None
 
     def size_steps(self, size: str) -> float:
         """Steps from the base size to ``size``. MirrorError if the garment is not made in it."""
@@ -166,7 +171,15 @@ def load_garment(name: str | Path, folders: Iterable[str | Path] = ()) -> Garmen
         shape_targets=np.stack([file.targets[n] for n in shape_names]),
         size_target=file.targets["size"],
         anchors=dict(page.anchors),
+        detail_uv=file.detail_uv,
+        detail=_detail(file),
     )
+
+
+def _detail(file: glb.SkinnedFile) -> NDArray[np.uint8] | None:
+    if file.normal_map is None or file.occlusion_map is None:
+        return None
+    return np.dstack([file.normal_map[..., :2], file.occlusion_map])
 
 
 def _check_arrays(path: Path, file: glb.SkinnedFile) -> None:
@@ -182,6 +195,7 @@ def _check_arrays(path: Path, file: glb.SkinnedFile) -> None:
         "TEXCOORD_0": (file.uv, 2),
         "JOINTS_0": (file.joints, 4),
         "WEIGHTS_0": (file.weights, 4),
+        **({} if file.detail_uv is None else {"TEXCOORD_1": (file.detail_uv, 2)}),
         **{f"target {n}": (t, 3) for n, t in file.targets.items()},
     }
     for name, (array, width) in arrays.items():

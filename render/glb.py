@@ -2,6 +2,8 @@
 
 One mesh of one primitive: POSITION, NORMAL, TEXCOORD_0 (metres of fabric), JOINTS_0, WEIGHTS_0,
 indices; POSITION morph targets named ``shape0`` .. and ``size``; a skin over the body's bones.
+Where the material has a normal texture, it and the occlusion texture are the garment's own folds
+and shade, as embedded PNG pictures over TEXCOORD_1.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pygltflib as gltf
 from numpy.typing import NDArray
@@ -35,7 +38,11 @@ _BROKEN = (ValueError, KeyError, IndexError, TypeError, AttributeError, struct.e
 
 @dataclass(frozen=True)
 class SkinnedFile:
-    """Arrays of one file: metres, body space; ``joints`` index ``bones``; targets by name (V, 3)."""
+    """Arrays of one file: metres, body space; ``joints`` index ``bones``; targets by name (V, 3).
+
+    ``detail_uv`` (V, 2), 0..1 across and down the pictures ``normal_map`` (H, W, 3) uint8 RGB, +y
+    up, and ``occlusion_map`` (H, W) uint8: all three or none.
+    """
 
     vertices: F32
     normals: F32
@@ -45,6 +52,9 @@ class SkinnedFile:
     faces: NDArray[np.int32]
     bones: tuple[str, ...]
     targets: dict[str, F32]
+    detail_uv: F32 | None = None
+    normal_map: NDArray[np.uint8] | None = None
+    occlusion_map: NDArray[np.uint8] | None = None
 
 
 def read(path: Path) -> SkinnedFile:
@@ -111,6 +121,19 @@ def _arrays(path: Path, document: Any, blob: bytes) -> SkinnedFile:
         found: int | None = target["POSITION"] if isinstance(target, dict) else target.POSITION
         return found
 
+    detail_uv, normal_map, occlusion_map = None, None, None
+    material = document.materials[primitive.material] if primitive.material is not None else None
+    if material is not None and material.normalTexture is not None:
+        for texture in (material.normalTexture, material.occlusionTexture):
+            if texture is None or texture.texCoord != 1:
+                raise MirrorError(
+                    f"{path}: needs a normal and an occlusion texture over TEXCOORD_1, or neither"
+                )
+        normal_map = _picture(path, document, blob, material.normalTexture.index)
+        occlusion_map = _picture(path, document, blob, material.occlusionTexture.index)[..., 0]
+        if normal_map.shape[:2] != occlusion_map.shape:
+            raise MirrorError(f"{path}: normal and occlusion textures differ in size")
+        detail_uv = accessor(attributes.TEXCOORD_1, "TEXCOORD_1").astype(np.float32)
     return SkinnedFile(
         vertices=found["POSITION"].astype(np.float32),
         normals=found["NORMAL"].astype(np.float32),
@@ -123,7 +146,22 @@ def _arrays(path: Path, document: Any, blob: bytes) -> SkinnedFile:
             str(n): accessor(position(t), f"target {n}").astype(np.float32)
             for n, t in zip(labels, targets, strict=True)
         },
+        detail_uv=detail_uv,
+        normal_map=normal_map,
+        occlusion_map=occlusion_map,
     )
+
+
+def _picture(path: Path, document: Any, blob: bytes, texture: int) -> NDArray[np.uint8]:
+    """An embedded picture (H, W, 3) uint8 RGB."""
+    view = document.bufferViews[document.images[document.textures[texture].source].bufferView]
+    start = view.byteOffset or 0
+    data = np.frombuffer(blob[start : start + view.byteLength], np.uint8)
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if picture is None:
+        raise MirrorError(f"{path}: an embedded texture is not a picture, or damaged")
+    out: NDArray[np.uint8] = np.ascontiguousarray(picture[..., ::-1])
+    return out
 
 
 def write(path: Path, name: str, file: SkinnedFile, joints: F32, parents: list[int]) -> None:
@@ -155,6 +193,18 @@ def write(path: Path, name: str, file: SkinnedFile, joints: F32, parents: list[i
         JOINTS_0=add(file.joints, "VEC4", gltf.UNSIGNED_BYTE, vertex),
         WEIGHTS_0=add(file.weights, "VEC4", gltf.FLOAT, vertex),
     )
+    material = gltf.Material(name="fabric", doubleSided=True)
+    if file.detail_uv is not None and file.normal_map is not None and file.occlusion_map is not None:
+        attributes.TEXCOORD_1 = add(file.detail_uv, "VEC2", gltf.FLOAT, vertex)
+        material.normalTexture = gltf.NormalMaterialTexture(index=0, texCoord=1)
+        material.occlusionTexture = gltf.OcclusionTextureInfo(index=1, texCoord=1)
+        for picture in (file.normal_map[..., ::-1], file.occlusion_map):
+            _, png = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+            blob.extend(b"\0" * (-len(blob) % 4))
+            document.bufferViews.append(gltf.BufferView(buffer=0, byteOffset=len(blob), byteLength=len(png)))
+            blob.extend(png.tobytes())
+            document.images.append(gltf.Image(bufferView=len(document.bufferViews) - 1, mimeType="image/png"))
+            document.textures.append(gltf.Texture(source=len(document.images) - 1))
     targets = [
         {"POSITION": add(delta, "VEC3", gltf.FLOAT, vertex, bounds=True)} for delta in file.targets.values()
     ]
@@ -167,7 +217,7 @@ def write(path: Path, name: str, file: SkinnedFile, joints: F32, parents: list[i
     document.meshes = [
         gltf.Mesh(name=name, primitives=[primitive], extras={"targetNames": list(file.targets)})
     ]
-    document.materials = [gltf.Material(name="fabric", doubleSided=True)]
+    document.materials = [material]
     inverse = np.tile(np.eye(4, dtype=np.float32), (len(joints), 1, 1))
     inverse[:, 3, :3] = -joints  # column-major: the translation lies in the last row
     document.skins = [

@@ -76,7 +76,7 @@ def linen(rng: np.random.Generator) -> tuple[F64, F64]:
 
 
 RECIPES = (
-    Recipe("cotton_jersey_navy", "jersey", (66, 88, 128), 0.06, 0.00022, jersey),
+    Recipe("cotton_jersey_blue", "jersey", (98, 130, 176), 0.06, 0.00022, jersey),
     Recipe("linen_oatmeal", "linen", (203, 188, 160), 0.06, 0.00022, linen),
 )
 

@@ -36,7 +36,8 @@ class SkinnedMesh:
     seen from outside. joints, weights: (V, 4) bone indices and weights (sum 1).
     shape_basis: (K, V, 3) metres per unit of each shape coefficient. size_step: (V, 3) metres
     for one size up. texcoords: (V, 2) in metres of fabric. tangents: (V, 4) towards +u, with the
-    sign of the bitangent (towards +v). inward: (V,) metres by which the depth-only body surface
+    sign of the bitangent (towards +v). detail_uv: (V, 2) into the garment's own pictures, 0..1
+    across and down. inward: (V,) metres by which the depth-only body surface
     lies under the skin.
     """
 
@@ -50,12 +51,22 @@ class SkinnedMesh:
     texcoords: Floats | None = None
     tangents: Floats | None = None
     inward: Floats | None = None
+    detail_uv: Floats | None = None
     # The most that one unit of each coefficient moves any vertex; bounds a change cheaply.
     reach: Floats = field(init=False)
 
     def __post_init__(self) -> None:
         count = len(self.positions)
-        for name in ("normals", "joints", "weights", "texcoords", "tangents", "inward", "size_step"):
+        for name in (
+            "normals",
+            "joints",
+            "weights",
+            "texcoords",
+            "tangents",
+            "inward",
+            "detail_uv",
+            "size_step",
+        ):
             value = getattr(self, name)
             if value is not None and len(value) != count:
                 raise ValueError(f"{name} has {len(value)} rows for {count} vertices")

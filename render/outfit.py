@@ -34,6 +34,7 @@ def cloth_of(garment: Garment, fabric: Fabric, size: str) -> Cloth:
         # The garment's v runs up the grain, a picture's rows run down.
         texcoords=garment.uv * np.array([1, -1], np.float32),
         tangents=garment.tangents * np.array([1, 1, 1, -1], np.float32),
+        detail_uv=garment.detail_uv,
     )
     anchors = dict(garment.anchors)
     if len(mesh.faces) > _MANY_FACES:
@@ -49,6 +50,7 @@ def cloth_of(garment: Garment, fabric: Fabric, size: str) -> Cloth:
         trimmed=garment.kind not in _FLARED,
         size_steps=garment.size_steps(size),
         anchors=anchors,
+        detail=garment.detail,
     )
 
 

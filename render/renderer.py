@@ -26,6 +26,7 @@ Box = tuple[int, int, int, int]
 Intrinsics = tuple[float, float, float, float]
 
 MAX_BONES = 32
+OPEN = 240  # in a detail picture: no light is held off, and none added
 OVER = 128  # added to the tag of a sleeve in front of the face
 NEAR_M, FAR_M = 0.1, 30.0
 _SAMPLE_M = 0.03  # spacing of the vertices that bound a garment on the screen
@@ -39,6 +40,7 @@ _RECEDE_M = 0.022  # each inner garment is held this far behind the next outer o
 _SH_CONSTANTS = np.array(
     [0.282095, 0.488603, 0.488603, 0.488603, 1.092548, 1.092548, 0.315392, 1.092548, 0.546274], np.float32
 )
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Cloth:
     picture) or is None for a smooth fabric. repeat_m: metres of one repeat across and down.
     layer: outerness, larger lies outside. trimmed: whether it follows the body closely enough
     to be cut where it leaves the person (a flared skirt does not). anchors: names to vertices.
+    detail: (H, W, 3) uint8 over the mesh's ``detail_uv``: folds as x and y of tangent-space normals
+    (+y up the picture), and how much light arrives (``OPEN`` of 255: all of it); None for neither.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Cloth:
     trimmed: bool = True
     size_steps: float = 0.0
     anchors: dict[str, int] = field(default_factory=dict)
+    detail: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,8 @@ class _Dressed(_Loaded):
         self.cloth = cloth
         self.albedo = Texture(cloth.albedo, colour=True)
         self.relief = None if cloth.relief is None else Texture(cloth.relief, colour=False)
+        flat = np.array([[[128, 128, OPEN]]], np.uint8)
+        self.detail = Texture(flat if cloth.detail is None else cloth.detail, colour=False, repeats=False)
         mesh = cloth.mesh
         self.sample = _Chosen(mesh, spread_sample(mesh.positions, _SAMPLE_M))
         self.anchors = _Chosen(mesh, np.array(list(cloth.anchors.values()), np.intp))
@@ -136,6 +143,7 @@ class _Dressed(_Loaded):
     def delete(self) -> None:
         self.primitive.delete()
         self.albedo.delete()
+        self.detail.delete()
         if self.relief is not None:
             self.relief.delete()
 
@@ -180,6 +188,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         if "SHADED" in defines:
             wrapped.use()
             wrapped.unit("albedo", 0)
+            wrapped.unit("detail", 2)
             if "RELIEF" in defines:
                 wrapped.unit("relief", 1)
         return wrapped
@@ -327,12 +336,14 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
                 program.matrix("projection", projection)
                 program.rows("bones", bones)
                 program.rows("light", coefficients)
+                program.numbers("grey", (coefficients @ _LUMINANCE).astype(np.float32))
                 program.rows("inside", inside[None])
                 program.number("face_depth", face_depth)
                 current = program
             program.number("tag", number)
             program.number("recede", _RECEDE_M * (len(self._dressed) - number))
             dressed.albedo.bind(0)
+            dressed.detail.bind(2)
             if program is self._relief and dressed.relief is not None:
                 dressed.relief.bind(1)
             dressed.primitive.draw()

@@ -49,8 +49,11 @@ class SkinnedPrimitive(Primitive):  # type: ignore[misc]
             self._tangents = mesh.tangents
         elif mesh.texcoords is not None:
             self._tangents = vertex_tangents(mesh.positions, mesh.normals, mesh.texcoords, mesh.faces)
-        self._repeats = (uv / np.asarray(repeat_m, np.float32)).astype(np.float32)
-        self._inward = np.zeros(count, np.float32) if mesh.inward is None else mesh.inward
+        detail = np.zeros((count, 2), np.float32) if mesh.detail_uv is None else mesh.detail_uv
+        repeats = uv / np.asarray(repeat_m, np.float32)
+        self._texcoords = np.concatenate([repeats, detail], axis=1).astype(np.float32)
+        # Normals change little with the shape: the depth-only surface stays as far under the skin.
+        self._offset: Floats | None = None if mesh.inward is None else mesh.inward[:, None] * mesh.normals
         self._arm = arm_share(mesh.joints, mesh.weights)
         self._position_buffer = 0
 
@@ -59,14 +62,13 @@ class SkinnedPrimitive(Primitive):  # type: ignore[misc]
             raise ValueError("the primitive is already in a context")
         self._vaid = GL.glGenVertexArrays(1)
         GL.glBindVertexArray(self._vaid)
-        self._position_buffer = self._attribute(0, np.asarray(self.positions, np.float32), GL.GL_DYNAMIC_DRAW)
+        self._position_buffer = self._attribute(0, self._placed(self.positions), GL.GL_DYNAMIC_DRAW)
         self._attribute(1, np.asarray(self.normals, np.float32))
         self._attribute(2, np.asarray(self.joints_0, np.uint8))
         self._attribute(3, np.asarray(self.weights_0, np.float32))
-        self._attribute(4, self._repeats)
+        self._attribute(4, self._texcoords)
         self._attribute(5, np.asarray(self._tangents, np.float32))
-        self._attribute(6, np.asarray(self._inward, np.float32).reshape(-1, 1))
-        self._attribute(7, self._arm.reshape(-1, 1))
+        self._attribute(6, self._arm.reshape(-1, 1))
         elements = GL.glGenBuffers(1)
         self._buffers.append(elements)
         GL.glBindBuffer(GL.GL_ELEMENT_ARRAY_BUFFER, elements)
@@ -88,11 +90,16 @@ class SkinnedPrimitive(Primitive):  # type: ignore[misc]
         GL.glEnableVertexAttribArray(location)
         return buffer
 
+    def _placed(self, positions: NDArray[Any]) -> Floats:
+        """Where the vertices are drawn (V, 3): for the depth-only body somewhat under its skin."""
+        drawn = positions if self._offset is None else positions - self._offset
+        return np.ascontiguousarray(drawn, np.float32)
+
     def move(self, positions: Floats) -> None:
         """Replace the rest vertices (V, 3)."""
-        positions = np.ascontiguousarray(positions, np.float32)
         if positions.shape != np.shape(self.positions):
             raise ValueError(f"{positions.shape} rest vertices for {np.shape(self.positions)}")
+        positions = self._placed(positions)
         GL.glBindBuffer(GL.GL_ARRAY_BUFFER, self._position_buffer)
         GL.glBufferSubData(GL.GL_ARRAY_BUFFER, 0, positions.nbytes, positions)
         GL.glBindBuffer(GL.GL_ARRAY_BUFFER, 0)
@@ -117,7 +124,7 @@ class Texture:
     first two channels, 0..1: what of a relief is left from afar.
     """
 
-    def __init__(self, picture: NDArray[np.uint8], colour: bool) -> None:
+    def __init__(self, picture: NDArray[np.uint8], colour: bool, repeats: bool = True) -> None:
         if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
             raise ValueError(f"a texture must be (H, W, 3) uint8, not {picture.shape} {picture.dtype}")
         self.size = (picture.shape[1], picture.shape[0])
@@ -135,8 +142,8 @@ class Texture:
             (GL.GL_TEXTURE_MAG_FILTER, GL.GL_LINEAR),
             # Blending two levels as well would nearly double the cost of a software texture.
             (GL.GL_TEXTURE_MIN_FILTER, GL.GL_LINEAR_MIPMAP_NEAREST),
-            (GL.GL_TEXTURE_WRAP_S, GL.GL_REPEAT),
-            (GL.GL_TEXTURE_WRAP_T, GL.GL_REPEAT),
+            (GL.GL_TEXTURE_WRAP_S, GL.GL_REPEAT if repeats else GL.GL_CLAMP_TO_EDGE),
+            (GL.GL_TEXTURE_WRAP_T, GL.GL_REPEAT if repeats else GL.GL_CLAMP_TO_EDGE),
         ):
             GL.glTexParameteri(GL.GL_TEXTURE_2D, name, value)
         GL.glBindTexture(GL.GL_TEXTURE_2D, 0)
@@ -197,6 +204,10 @@ class Program:
     def matrix(self, name: str, value: Floats) -> None:
         """Set a mat4 from (4, 4) row-major float32."""
         GL.glUniformMatrix4fv(self._at(name), 1, GL.GL_TRUE, np.ascontiguousarray(value, np.float32))
+
+    def numbers(self, name: str, values: Floats) -> None:
+        """Set an array of floats from (N,) float32."""
+        GL.glUniform1fv(self._at(name), len(values), np.ascontiguousarray(values, np.float32))
 
     def number(self, name: str, value: float) -> None:
         """Set a float."""

@@ -59,6 +59,7 @@ def simplified(
         texcoords=chosen(mesh.texcoords),
         tangents=chosen(mesh.tangents),
         inward=chosen(mesh.inward),
+        detail_uv=chosen(mesh.detail_uv),
     )
     return small, place
 

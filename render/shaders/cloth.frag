@@ -3,12 +3,12 @@
 // Cloth under the light that the vertices carry. Writes BGR (sRGB) and, in the fourth
 // channel, the garment's number, with 128 added where a sleeve is in front of the head.
 
-in vec3 v_light;
-in float v_over;
-in vec2 v_texcoord;
-uniform sampler2D albedo; // sRGB values, unconverted
-#ifdef RELIEF
+in vec4 v_light;
+in vec4 v_texcoord;
 in vec2 v_tilt;
+uniform sampler2D albedo; // sRGB values, unconverted
+uniform sampler2D detail; // folds: xy as in relief; z: the share of the light that arrives
+#ifdef RELIEF
 uniform sampler2D relief; // xy of the tangent-space normal, +y up the picture
 #endif
 uniform vec3 inside; // light on faces seen from their back
@@ -18,11 +18,13 @@ layout(location = 0) out vec4 colour;
 
 void main()
 {
-    vec3 c = texture(albedo, v_texcoord).bgr;
+    vec3 c = texture(albedo, v_texcoord.xy).bgr;
+    vec3 fold = texture(detail, v_texcoord.zw).xyz;
+    vec2 bump = fold.xy * 2.0 - 1.0;
 #ifdef RELIEF
-    vec2 bump = texture(relief, v_texcoord).xy * 2.0 - 1.0;
-    c *= max(1.0 + bump.x * v_tilt.x - bump.y * v_tilt.y, 0.0);
+    bump += texture(relief, v_texcoord.xy).xy * 2.0 - 1.0;
 #endif
+    c *= fold.z * (255.0 / 240.0) * max(1.0 + bump.x * v_tilt.x - bump.y * v_tilt.y, 0.3);
     c *= gl_FrontFacing ? v_light.bgr : inside.bgr;
-    colour = vec4(c, (v_over > 0.5 ? tag + 128.0 : tag) / 255.0);
+    colour = vec4(c, (v_light.w > 0.5 ? tag + 128.0 : tag) / 255.0);
 }

@@ -52,7 +52,7 @@ def test_no_seam_where_the_picture_repeats(name: str) -> None:
 
 def test_red_is_first() -> None:
     """Swapped channels would turn navy cloth brown."""
-    red, _, blue = load_fabric("cotton_jersey_navy").albedo.reshape(-1, 3).mean(0)
+    red, _, blue = load_fabric("cotton_jersey_blue").albedo.reshape(-1, 3).mean(0)
     assert blue > red + 20
 
 
@@ -73,7 +73,7 @@ def test_own_wardrobe_comes_first(copy: Path) -> None:
     root = copy.parents[1]
     assert load_fabric(NAMES[0], [root]).fabric_class == "twill"
     listed = {f["name"]: f["class"] for f in list_fabrics([root])}
-    assert listed == {"cotton_jersey_navy": "twill", "linen_oatmeal": "linen"}
+    assert listed == {"cotton_jersey_blue": "twill", "linen_oatmeal": "linen"}
 
 
 def test_path_to_a_folder_is_taken(copy: Path) -> None:
@@ -83,7 +83,7 @@ def test_path_to_a_folder_is_taken(copy: Path) -> None:
 
 def test_unknown_name_lists_what_there_is() -> None:
     """A typo must be answered with the names to choose from."""
-    with pytest.raises(MirrorError, match=r"no fabric 'tweed'.*cotton_jersey_navy"):
+    with pytest.raises(MirrorError, match=r"no fabric 'tweed'.*cotton_jersey_blue"):
         load_fabric("tweed")
 
 
