@@ -13,7 +13,7 @@ from OpenGL import GL
 from inference.body_model import BONES
 from render import gl
 from render.mesh import SkinnedMesh, coarsened, dense_weights, near_openings, project, skin_points
-from render.renderer import OVER, Cloth, Drawing, GarmentRenderer
+from render.renderer import OPEN, OVER, Cloth, Drawing, GarmentRenderer
 from tests.render.figures import WHITE_LIGHT, cloth, facing_camera, tube
 
 W, H = 320, 240
@@ -170,6 +170,23 @@ def test_relief_points_up_the_picture(make: Make) -> None:
     )
     smooth = int(shot(make([cloth(mesh)]), light=light)[H // 2, W // 2, 0])
     assert tilted > smooth + 5
+
+
+def test_folds_catch_the_light_and_hold_it_off(make: Make) -> None:
+    """A garment's own relief is what makes it cloth: lit from above, its upper slopes must be brighter."""
+    plain = tube(0.2, 0.6, 1.4)
+    mesh = replace(plain, detail_uv=np.full((len(plain.positions), 2), 0.5, np.float32))
+    light = WHITE_LIGHT * 0.4
+    light[1] = -0.2  # from above
+
+    def middle(detail: tuple[int, int, int] | None) -> int:
+        picture = None if detail is None else np.full((4, 4, 3), detail, np.uint8)
+        return int(shot(make([cloth(mesh, detail=picture)]), light=light)[H // 2, W // 2, 0])
+
+    level = middle(None)
+    assert middle((128, 128, OPEN)) == level
+    assert middle((128, 88, OPEN)) < level - 5 < level + 5 < middle((128, 168, OPEN))
+    assert middle((128, 128, OPEN // 2)) == pytest.approx(level / 2, abs=2)
 
 
 def test_fabric_repeats_at_true_scale(make: Make) -> None:
