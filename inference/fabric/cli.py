@@ -11,6 +11,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -30,6 +31,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--warm-steps", type=int, help="steps of reconstruction before the discriminator joins"
     )
+    parser.add_argument("--kl", type=float, help="weight that keeps styles near the prior")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads a process; 0 for all")
@@ -62,8 +64,11 @@ def train(options: argparse.Namespace) -> int:
         seed=options.seed,
         rank=rank,
     )
-    changes = {} if options.warm_steps is None else {"warm_steps": options.warm_steps}
-    schedule = Schedule(steps=options.steps, batch=options.batch, seed=options.seed, **changes)
+    schedule = Schedule(steps=options.steps, batch=options.batch, seed=options.seed)
+    if options.warm_steps is not None:
+        schedule = replace(schedule, warm_steps=options.warm_steps)
+    if options.kl is not None:
+        schedule = replace(schedule, kl=options.kl)
     facts |= {"command": _command(options), "processes": str(processes), "seed": str(options.seed)}
     run(
         data,
@@ -91,6 +96,8 @@ def _command(options: argparse.Namespace) -> str:
         words += ["--swatches", "SWATCHES", "--crops", str(options.crops)]
     if options.warm_steps is not None:
         words += ["--warm-steps", str(options.warm_steps)]
+    if options.kl is not None:
+        words += ["--kl", str(options.kl)]
     return shlex.join(words)
 
 

@@ -272,6 +272,8 @@ class Encoder(nn.Module):
         self.out = nn.Linear(64 * 64 + 16, 2 * STYLE)
         self.classes = nn.Embedding(len(NAMES), 16)
         _start(self)
+        # Styles start near the prior's middle; from far out the KL term would drown all else.
+        nn.init.normal_(self.out.weight, std=0.003)
 
     def forward(
         self, fabric: Tensor, palette: Tensor, count: Tensor, classes: Tensor

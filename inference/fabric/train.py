@@ -49,7 +49,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Schedule:
-    """What decides the weights, beside the data: a resumed run must be of the same.
+    """What decides the weights, beside the data. A resumed run must be of the same batch, seed and crop.
 
     ``warm_steps``: the generator learns to reconstruct while the discriminator learns to judge it,
     before its judgement counts. ``crop``: side in px of what the discriminator sees. ``r1_every``:
@@ -62,15 +62,16 @@ class Schedule:
     batch: int = 8
     seed: int = 0
     rate_generator: float = 1.5e-3
-    rate_discriminator: float = 8e-4
-    warm_steps: int = 250
+    rate_discriminator: float = 4e-4
+    warm_steps: int = 400
     crop: int = 64
-    r1: float = 0.02
+    r1: float = 0.2
     r1_every: int = 4
     reconstruction: float = 8.0
-    reconstruction_joined: float = 2.0
+    reconstruction_joined: float = 4.0
+    adversarial: float = 0.25
     palette: float = 1.0
-    kl: float = 0.001
+    kl: float = 0.004
     ema: float = 0.998
 
 
@@ -81,6 +82,7 @@ class Trainer:
         if not len(data):
             raise MirrorError("no swatches to train on")
         self.data, self.schedule, self.device, self.step = data, schedule, torch.device(device), 0
+        self.stages: list[dict[str, Any]] = [{"from_step": 0, **asdict(schedule)}]
         torch.manual_seed(schedule.seed)
         self.generator, self.encoder = Generator().to(device), Encoder().to(device)
         self.discriminator, self.ema = Discriminator().to(device), Generator().to(device)
@@ -124,7 +126,7 @@ class Trainer:
             self.discriminator.requires_grad_(requires_grad=False)
             losses["generator"] = generator_loss(self.discriminator(made_view, classes))
             self.discriminator.requires_grad_(requires_grad=True)
-            total = total + losses["generator"]
+            total = total + s.adversarial * losses["generator"]
         self._apply(self.make_optimiser, total)
         with torch.no_grad():
             keep = min(s.ema, (1 + self.step) / (10 + self.step))
@@ -165,6 +167,7 @@ class Trainer:
         state = {
             "format": _FORMAT,
             "schedule": asdict(self.schedule),
+            "stages": self.stages,
             "step": self.step,
             **{name: part.state_dict() for name, part in self._parts().items()},
         }
@@ -183,11 +186,14 @@ class Trainer:
             raise MirrorError(f"{path}: not a checkpoint, or damaged; start with another --out") from error
         if state.get("format") != _FORMAT:
             raise MirrorError(f"{path}: a checkpoint of another version; start with another --out")
-        # The number of steps may grow: it only says when to stop.
         was, now = dict(state["schedule"]), asdict(self.schedule)
-        changed = [k for k in now if k != "steps" and was.get(k) != now[k]]
+        changed = {k: v for k, v in now.items() if k != "steps" and was.get(k) != v}
+        if fixed := sorted(changed.keys() & {"batch", "seed", "crop"}):
+            raise MirrorError(f"{path}: made with another {', '.join(fixed)}; start with another --out")
+        # Rates and weights may be changed on the way; the weights' metadata tell when.
+        self.stages = list(state.get("stages", [{"from_step": 0, **was}]))
         if changed:
-            raise MirrorError(f"{path}: made with another {', '.join(changed)}; start with another --out")
+            self.stages.append({"from_step": int(state["step"]), **changed})
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.step = int(state["step"])
@@ -314,9 +320,8 @@ def train(
             cv2.imwrite(str(out / "samples" / f"{trainer.step:06d}.png"), sheet[:, :, ::-1])
         if trainer.step % save_every == 0 or done:
             trainer.save(checkpoint)
-            save_weights(
-                trainer.ema, data, facts | {"steps": str(trainer.step)}, out / "fabric_gan.safetensors"
-            )
+            told = facts | {"steps": str(trainer.step), "stages": json.dumps(trainer.stages)}
+            save_weights(trainer.ema, data, told, out / "fabric_gan.safetensors")
     bar.close()
     return trainer
 
