@@ -9,7 +9,8 @@ Reads ``garment.toml`` (its ``[cut]`` table is described in ``render.cut_page``)
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ from render import cut_blocks, cut_detail, cut_measures, cut_page, cut_panels, c
 from render.cut_drape import smoothstep
 from render.cut_mesh import F64, I64, Surface, clipped, edges_of, split
 from render.garments import GarmentPage
-from render.mesh import vertex_normals
+from render.mesh import SkinnedMesh, vertex_normals
+from render.simplify import LONGEST_M, TOLERANCE_M, simplified
 from render.wardrobe import read_page
 
 _MARK = "# Below this line the cutter writes: python -m render.cutter"
@@ -231,6 +233,38 @@ def make_up(pattern: Pattern, kind: str, cut: cut_page.Cut, model: BodyModel) ->
     )
 
 
+def thinned(file: glb.SkinnedFile, keep: Sequence[int]) -> tuple[glb.SkinnedFile, NDArray[np.int64]]:
+    """The garment with as few faces as its shape needs, and where each vertex is now (V,), -1 if dropped.
+
+    Cutting wants fine meshes; drawing, on machines without a GPU, few faces.
+    """
+    names = list(file.targets)
+    mesh = SkinnedMesh(
+        positions=file.vertices,
+        normals=file.normals,
+        faces=file.faces,
+        joints=file.joints,
+        weights=file.weights,
+        shape_basis=np.stack([file.targets[name] for name in names]),
+        texcoords=file.uv,
+        detail_uv=file.detail_uv,
+    )
+    small, place = simplified(mesh, TOLERANCE_M, LONGEST_M, keep=keep)
+    kept = np.flatnonzero(place >= 0)
+    smaller = replace(
+        file,
+        vertices=file.vertices[kept],
+        normals=file.normals[kept],
+        uv=file.uv[kept],
+        joints=file.joints[kept],
+        weights=file.weights[kept],
+        faces=small.faces,
+        targets={name: file.targets[name][kept] for name in names},
+        detail_uv=None if file.detail_uv is None else file.detail_uv[kept],
+    )
+    return smaller, place
+
+
 def _size_step(kind: str, place: cut_shapes.Place, normals: F64) -> F64:
     """What one size up moves the outer cloth by (V, 3): wider, and longer towards the hems."""
     y, x = place.points[:, 1], np.abs(place.points[:, 0])
@@ -272,13 +306,14 @@ def cut(folder: Path) -> dict[str, float]:
     parameters = cut_page.parse(page.cut, str(path))
     model = BodyModel.load()
     pattern = make_pattern(page.kind, parameters, model)
-    file = make_up(pattern, page.kind, parameters, model)
-    glb.write(folder / "garment.glb", page.name, file, model.joints, list(PARENTS))
+    whole = make_up(pattern, page.kind, parameters, model)
     anchors = cut_measures.anchors(page.kind, pattern.place, pattern.surface.faces)
     first = {int(v): w for w, v in reversed(list(enumerate(pattern.old.tolist())))}
+    file, place = thinned(whole, [first[vertex] for vertex in anchors.values()])
+    glb.write(folder / "garment.glb", page.name, file, model.joints, list(PARENTS))
     lines = [_MARK, "", "[anchors]"]
-    lines += [f"{name} = {first[vertex]}" for name, vertex in anchors.items()]
-    step = file.targets["size"][: len(pattern.old)]
+    lines += [f"{name} = {place[first[vertex]]}" for name, vertex in anchors.items()]
+    step = whole.targets["size"][: len(pattern.old)]
     outer = np.zeros_like(pattern.place.points)
     outer[pattern.old] = step
     for n, size in enumerate(page.sizes):

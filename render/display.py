@@ -95,7 +95,8 @@ class Window:
         try:
             pygame.display.init()
         except pygame.error as error:
-            raise MirrorError(f"no display ({error}): start a desktop session, or use --display none") from error
+            line = f"no display ({error}): start a desktop session, or use --display none"
+            raise MirrorError(line) from error
         self._driver = pygame.display.get_driver()
         if self._driver in {"offscreen", "dummy"} and os.environ.get("SDL_VIDEODRIVER") != self._driver:
             pygame.display.quit()  # what SDL falls back to, in silence

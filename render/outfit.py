@@ -12,12 +12,10 @@ from render.fabrics import Fabric, load_fabric
 from render.garments import Garment, list_garments, load_garment
 from render.mesh import SkinnedMesh
 from render.renderer import Cloth
-from render.simplify import simplified
+from render.simplify import LONGEST_M, TOLERANCE_M, simplified
 
-# Heavier garments are thinned out for drawing; what moves by less than the tolerance, in
-# metres, lies below a pixel. Cutting a garment with fewer faces spares the time at loading.
+# Heavier garments, not of our cutter, are thinned out when they are loaded.
 _MANY_FACES = 6000
-_TOLERANCE_M, _LONGEST_M = 0.0015, 0.045
 _FLARED = ("skirt", "dress")  # kinds that stand away from the legs
 
 
@@ -38,7 +36,7 @@ def cloth_of(garment: Garment, fabric: Fabric, size: str) -> Cloth:
     )
     anchors = dict(garment.anchors)
     if len(mesh.faces) > _MANY_FACES:
-        mesh, place = simplified(mesh, _TOLERANCE_M, _LONGEST_M, keep=anchors.values())
+        mesh, place = simplified(mesh, TOLERANCE_M, LONGEST_M, keep=anchors.values())
         anchors = {name: int(place[vertex]) for name, vertex in anchors.items()}
     return Cloth(
         name=garment.name,

@@ -18,6 +18,8 @@ from render.mesh import SkinnedMesh
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+# What garments are thinned out by: what moves by less lies below a pixel.
+TOLERANCE_M, LONGEST_M = 0.0015, 0.045
 _ROUNDS = 12
 _WORTH_IT = 0.01  # share of the faces that a round must save for another to follow
 _FOLD = 0.8  # cosine between a vertex's normal and a face's under which the surface counts as folded
