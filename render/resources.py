@@ -135,7 +135,7 @@ class Texture:
         for level, pixels in enumerate(_pyramid(picture, colour)):
             height, width = pixels.shape[:2]
             GL.glTexImage2D(
-                GL.GL_TEXTURE_2D, level, GL.GL_RGB8, width, height, 0, GL.GL_RGB, GL.GL_UNSIGNED_BYTE, pixels
+                GL.GL_TEXTURE_2D, level, GL.GL_RGBA8, width, height, 0, GL.GL_RGB, GL.GL_UNSIGNED_BYTE, pixels
             )
             self.contrast.append(float(pixels[..., :2].std(axis=(0, 1)).max()) / 127.5)
         for name, value in (
