@@ -37,7 +37,7 @@ from inference.outline import Outline
 from inference.silhouette import DistanceField
 
 SETTLE_FRAMES = 90
-FIRST_ITERATIONS, ITERATIONS = 14, 2  # on a new person; on every further frame
+FIRST_ITERATIONS, ITERATIONS = 14, 1  # on a new person; on every further frame
 OUTLINE_FROM = 7  # of the first iterations: before, limbs may lie over a wrong edge
 QUICK = ("arm", "forearm", "hand", "thigh", "shin", "foot", "head", "neck")
 SIGMA_IMAGE = 0.012  # m, a well seen landmark

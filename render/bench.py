@@ -140,12 +140,16 @@ def _at_size(options: argparse.Namespace, folder: Path, width: int, height: int)
     return {"mirror": mirror, "naive": _worker("naive", clip, options), "pose": pose}
 
 
+# A camera's pictures cost little to take; the recording that stands in for one should not cost more.
+_EASY_TO_DECODE = {"crf": "22", "preset": "veryfast", "tune": "fastdecode"}
+
+
 def fit_clip(source: Path, target: Path, width: int, height: int) -> int:
     """Write the middle of every frame of a clip, scaled to a size, to another clip; returns their number."""
     count = 0
     try:
         with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
-            stream: Any = writer.add_stream("libx264", rate=30, options={"crf": "18", "preset": "veryfast"})
+            stream: Any = writer.add_stream("libx264", rate=30, options=_EASY_TO_DECODE)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             for frame in reader.decode(video=0):
                 picture = _cropped(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8), width, height)
