@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from mirror.errors import MirrorError
 
@@ -29,9 +30,12 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=6000, help="steps to reach in all")
     parser.add_argument("--batch", type=int, default=8, help="fabrics a step and process")
     parser.add_argument(
-        "--warm-steps", type=int, help="steps of reconstruction before the discriminator joins"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another field of the schedule, such as r1=0.1; may change when a run goes on",
     )
-    parser.add_argument("--kl", type=float, help="weight that keeps styles near the prior")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads a process; 0 for all")
@@ -65,10 +69,7 @@ def train(options: argparse.Namespace) -> int:
         rank=rank,
     )
     schedule = Schedule(steps=options.steps, batch=options.batch, seed=options.seed)
-    if options.warm_steps is not None:
-        schedule = replace(schedule, warm_steps=options.warm_steps)
-    if options.kl is not None:
-        schedule = replace(schedule, kl=options.kl)
+    schedule = replace(schedule, **_settings(options.set, schedule))
     facts |= {"command": _command(options), "processes": str(processes), "seed": str(options.seed)}
     run(
         data,
@@ -87,6 +88,20 @@ def train(options: argparse.Namespace) -> int:
     return 0
 
 
+def _settings(words: Sequence[str], schedule: object) -> dict[str, Any]:
+    """The fields that NAME=VALUE words set, each as the schedule's own type."""
+    held, out = vars(schedule), {}
+    for word in words:
+        name, _, value = word.partition("=")
+        if name not in held or name in {"steps", "batch", "seed"}:
+            raise MirrorError(f"--set {word}: no such field of the schedule")
+        try:
+            out[name] = type(held[name])(value)
+        except ValueError as error:
+            raise MirrorError(f"--set {word}: {value!r} is no {type(held[name]).__name__}") from error
+    return out
+
+
 def _command(options: argparse.Namespace) -> str:
     """The command that makes these weights again, without the folders of this machine."""
     words = ["mirror", "fabric", "train", "--out", "DIR"]
@@ -94,10 +109,8 @@ def _command(options: argparse.Namespace) -> str:
         words += [f"--{name}", str(getattr(options, name))]
     if options.swatches is not None:
         words += ["--swatches", "SWATCHES", "--crops", str(options.crops)]
-    if options.warm_steps is not None:
-        words += ["--warm-steps", str(options.warm_steps)]
-    if options.kl is not None:
-        words += ["--kl", str(options.kl)]
+    for word in options.set:
+        words += ["--set", word]
     return shlex.join(words)
 
 

@@ -187,7 +187,7 @@ def test_two_processes_under_torchrun(tmp_path: Path) -> None:
     )
     out = tmp_path / "run"
     command = [sys.executable, str(script), "train", "--out", str(out), "--procedural", "1", "--steps", "2"]
-    command += ["--batch", "2", "--warm-steps", "1", "--threads", "1", "--quiet"]
+    command += ["--batch", "2", "--set", "warm_steps=1", "--threads", "1", "--quiet"]
     hashes = tmp_path / "hashes"
     hashes.mkdir()
     processes = []
