@@ -201,7 +201,7 @@ def test_large_sample_does_not_repeat(shipped: FabricGenerator) -> None:
     quarters = [made[y : y + 128, x : x + 128] for y in (0, 128) for x in (0, 128)]
     spread = made.std((0, 1)).mean()
     for k in range(1, 4):
-        assert np.abs(quarters[0] - quarters[k]).mean() > 0.5 * spread
+        assert np.abs(quarters[0] - quarters[k]).mean() > 0.1 * spread
 
 
 def test_fill_palette() -> None:
