@@ -37,7 +37,8 @@ from inference.outline import Outline
 from inference.silhouette import DistanceField
 
 SETTLE_FRAMES = 90
-FIRST_ITERATIONS, ITERATIONS = 14, 1  # on a new person; on every further frame
+FIRST_ITERATIONS, ITERATIONS, FAR_ITERATIONS = 14, 1, 4  # on a new person; on a further frame; after a gap
+LONG_GAP_S = 0.06
 OUTLINE_FROM = 7  # of the first iterations: before, limbs may lie over a wrong edge
 QUICK = ("arm", "forearm", "hand", "thigh", "shin", "foot", "head", "neck")
 SIGMA_IMAGE = 0.012  # m, a well seen landmark
@@ -146,7 +147,9 @@ class BodyFitter:
         world = self._turn_to_ray(landmarks, world, weight)
         fresh = self.pose is None
         pose = previous = self.pose or self._first_guess(landmarks, world, weight)
-        iterations = FIRST_ITERATIONS if fresh else ITERATIONS
+        # At a camera's rate one step follows; after a longer gap the pose lies farther off.
+        further = ITERATIONS if dt < LONG_GAP_S else FAR_ITERATIONS
+        iterations = FIRST_ITERATIONS if fresh else further
         for step in range(iterations):
             outline = field if (not fresh or step >= OUTLINE_FROM) else None
             pose = self._iterate(pose, landmarks, world, weight, outline, None if fresh else previous, dt)
