@@ -73,7 +73,9 @@ def test_own_wardrobe_comes_first(copy: Path) -> None:
     root = copy.parents[1]
     assert load_fabric(NAMES[0], [root]).fabric_class == "twill"
     listed = {f["name"]: f["class"] for f in list_fabrics([root])}
-    assert listed == {"cotton_jersey_blue": "twill", "linen_oatmeal": "linen"}
+    packaged = {f["name"]: f["class"] for f in list_fabrics()}
+    assert packaged["cotton_jersey_blue"] == "jersey"
+    assert listed == packaged | {"cotton_jersey_blue": "twill"}
 
 
 def test_path_to_a_folder_is_taken(copy: Path) -> None:
