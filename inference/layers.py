@@ -24,6 +24,7 @@ BINS = (8, 64, 64)  # luma is coarse: a hand is lit otherwise than the face
 HAND_LENGTH = 0.19  # m, wrist to fingertips of an adult
 SKIN, HAIR, CLOTH, ROOM = range(4)
 PRIOR_BLUR = 1.1
+LEARN_FRAMES, LEARN_EVERY = 12, 6  # colours are learnt from the first frames, then from every so-many-th
 FLOOR = 2e-5  # probability of a colour never seen
 
 HAIR_REACH = 0.9  # head heights around the skull in which hair is looked for
@@ -100,28 +101,42 @@ class LayerMaker:
         """Forget the person's colours."""
         self.colours = ColourModel()
         self._frames = 0
+        self._unlearnt: tuple[Picture, Picture, Array, Array, float, bool] | None = None
 
     def make(self, frame: Picture, mask: Picture, landmarks: Array, fit: Fit) -> Picture:
         """Layers (h, w, 3) uint8: person, head in front, hands in front.
 
-        ``frame`` (H, W, 3) BGR, ``mask`` (H, W) person mask, ``landmarks`` (33, 3) px and
-        visibility. The layers cover the frame at their own resolution.
+        ``frame`` (H, W, 3) BGR, ``mask`` (h, w) person mask of its aspect, ``landmarks`` (33, 3)
+        px and visibility. The layers cover the frame at their own resolution.
         """
         height, width = frame.shape[:2]
         scale = min(1.0, WORK_SIDE / max(height, width))
-        head_px = self._head_outline(fit, scale)[2]
-        scale *= next((s for s in SCALES if s * head_px <= HEAD_SIDE), SCALES[-1])
+        hull, up, head_px, facing = self._head_outline(fit, scale)
+        reduced = next((s for s in SCALES if s * head_px <= HEAD_SIDE), SCALES[-1])
+        scale, hull, head_px = scale * reduced, hull * reduced, max(head_px * reduced, 4.0)
         size = (max(16, round(width * scale)), max(16, round(height * scale)))
         small, person = shrink(frame, size), shrink(mask, size)
         layers = np.zeros((*person.shape, 3), np.uint8)
         layers[..., 0] = person
         points = landmarks[:, :2] * scale
-        hull, up, head_px, facing = self._head_outline(fit, scale)
-        self._learn(small, person, points, hull, head_px, facing)
+        self._frames += 1
+        # What has just been learnt must serve at once; later it can wait until the frame is out.
+        self._unlearnt = (small, person, points, hull, head_px, facing)
+        if self._frames <= LEARN_FRAMES:
+            self.learn()
         self._draw_head(layers, small, person, hull, up, head_px)
         for side in (0, 1):
             self._draw_hand(layers, small, person, points, landmarks[:, 2], fit, scale, side)
         return layers
+
+    def learn(self) -> None:
+        """Learn colours from the last frame made: from each at first, then now and then.
+
+        Called when that frame's layers are on their way, unless ``make`` has done it.
+        """
+        waiting, self._unlearnt = self._unlearnt, None
+        if waiting is not None and (self._frames <= LEARN_FRAMES or self._frames % LEARN_EVERY == 0):
+            self._learn(*waiting)
 
     # -- head -----------------------------------------------------------------------------------
 
@@ -151,11 +166,8 @@ class LayerMaker:
         head_px: float,
         facing: bool,
     ) -> None:
-        """Learn colours from places whose class the fit knows; often at first, then now and then."""
-        self._frames += 1
-        if self._frames > 12 and self._frames % 6:
-            return
-        rate = 0.35 if self._frames <= 12 else 0.12
+        """Learn colours from places whose class the fit knows."""
+        rate = 0.35 if self._frames <= LEARN_FRAMES else 0.12
         shape = person.shape
         solid = person > 200
         skull = np.zeros(shape, np.uint8)

@@ -18,15 +18,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.shrink import Picture, cv
+from inference.shrink import Picture, cv, shrink
 from mirror.errors import MirrorError
 
 Array = NDArray[np.float64]
 
 NOSE, LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP = 0, 11, 12, 23, 24
 FORGET_S = 1.2  # a person who was away for longer is a new person
-SUSPECT_FRAMES = 2  # odd ones before a look at everybody
-BELIEVE_FRAMES = 40  # odd ones, nobody else there, after which the new colours are believed
+SUSPECT_LOOKS = (2, 8, 20, 40)  # odd frames in a row at which everybody is looked at: a look is dear
+BELIEVE_FRAMES = SUSPECT_LOOKS[-1]  # nobody else there so far: the new colours are believed
 MIN_TORSO = 0.09  # of the frame's shorter side: smaller "people" are table legs and posters
 MAX_MASK_TORSOS = 9.0  # mask area over torso length squared; a standing person has 1.5 to 3
 JUMP = 0.75  # torso lengths between two frames at 30 per second
@@ -34,8 +34,10 @@ COLOUR_LIMIT = 0.55  # Bhattacharyya distance of the torso's colours to the reme
 COLOUR_SURE = 0.42  # below it the colours count as the person's own, and are learnt
 LOOK_ROUND = (15, 5)  # frames between two looks for other faces: alone, and with others in view
 HALF_WIDTH, DOWN, UP = 1.7, 8.0, 0.8  # a neighbour's extent around the middle of the face, in faces
-SETTLE_PASSES = 4
+SETTLE_PASSES = 4  # at most
+SETTLED = 0.01  # torso lengths that the landmarks move at the median in a pass that changes no more
 HIDDEN = 114  # grey level of what is painted over
+FOLLOWER_SIDE = 640  # px of the longer side of what the follower sees: it looks at 256 x 256 of it
 DRIFT = 0.3  # torso lengths from where the colours last were right: beyond it doubt is in place
 
 
@@ -45,7 +47,8 @@ class Observation:
 
     ``landmarks`` (33, 4): x px, y px, z (px scale, relative to the hips), visibility 0..1;
     ``world`` (33, 3) metres, hip-centred, x right, y down, z away from the camera;
-    ``mask`` (h, w) uint8 person mask at the frame's size; ``person`` counts identities.
+    ``mask`` (h, w) uint8 person mask of the frame's aspect, its longer side at most
+    ``FOLLOWER_SIDE``; ``person`` counts identities.
     """
 
     landmarks: Array
@@ -74,12 +77,16 @@ def torso(landmarks: Array) -> tuple[Array, float]:
     return (shoulders + hips) / 2, length
 
 
-def plausible(landmarks: Array, mask: Picture | None) -> bool:
-    """Whether this is a person a shopper would call one, not a table the network likes."""
+def plausible(landmarks: Array, mask: Picture | None, size: tuple[int, int]) -> bool:
+    """Whether this is a person a shopper would call one, not a table the network likes.
+
+    ``landmarks`` (33, 4) px of a frame of ``size`` (height, width), ``mask`` of any resolution.
+    """
     if mask is None:
         return False
-    _, length = torso(landmarks)
     height, width = mask.shape
+    landmarks = landmarks * [width / size[1], height / size[0], 1.0, 1.0]
+    _, length = torso(landmarks)
     if length < MIN_TORSO * min(height, width):
         return False
     if landmarks[[NOSE, LEFT_SHOULDER, RIGHT_SHOULDER], 3].max() < 0.3:
@@ -90,7 +97,7 @@ def plausible(landmarks: Array, mask: Picture | None) -> bool:
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     if not inside.any() or (mask[row[inside], column[inside]] > 127).mean() < 0.5:
         return False
-    return int(np.count_nonzero(mask > 127)) < MAX_MASK_TORSOS * length**2
+    return int(cv.countNonZero(cv.compare(mask, 127, cv.CMP_GT))) < MAX_MASK_TORSOS * length**2
 
 
 def torso_colours(frame: Picture, landmarks: Array) -> NDArray[np.float32] | None:
@@ -165,6 +172,7 @@ class PoseTracker:
         self._person = 0
         self._last: Array | None = None
         self._last_ns = 0
+        self._lost = 0  # frames in a row without the person
         self._colours: NDArray[np.float32] | None = None
         self._suspect = 0
         self._trusted = np.zeros(2)
@@ -185,7 +193,9 @@ class PoseTracker:
 
     def _follow(self, frame: Picture, step_ms: int) -> tuple[Array, Array, Picture] | None:
         self._clock_ms += max(1, step_ms)
-        rgb = cv.cvtColor(frame, cv.COLOR_BGR2RGB)
+        scale = min(1.0, FOLLOWER_SIDE / max(frame.shape[:2]))
+        seen = shrink(frame, (round(frame.shape[1] * scale), round(frame.shape[0] * scale)))
+        rgb = cv.cvtColor(seen, cv.COLOR_BGR2RGB)
         found = self._follower.detect_for_video(self._image(rgb), self._clock_ms)
         if not found.pose_landmarks or not found.segmentation_masks:
             return None
@@ -222,31 +232,37 @@ class PoseTracker:
         step_ms = int((t_source_ns - self._last_ns) / 1e6) if self._clock_ms else 33
         dt = max(1e-3, step_ms / 1e3)
         away_s = (t_source_ns - self._last_ns) / 1e9
-        found = None
         if self._last is not None:
-            self._look_round(frame, self._last)
-            found = self._follow(_without(frame, self._last, self._others), min(step_ms, 1000))
-        if self._last is not None:
-            if found is not None and plausible(found[0], found[2]) and self._same(frame, found[0], dt):
-                return self._keep(frame, found, t_source_ns)
+            found = None
+            if self._lost % 2 == 0:  # lost: follower and chooser take turns, both in a frame are dear
+                self._look_round(frame, self._last)
+                found = self._follow(_without(frame, self._last, self._others), min(step_ms, 1000))
+            if found is not None and plausible(found[0], found[2], frame.shape[:2]):
+                colours = torso_colours(frame, found[0])
+                if self._same(frame, found[0], colours, dt):
+                    return self._keep(found, colours, t_source_ns)
             if away_s > FORGET_S:
                 self._last = self._colours = None
+            self._lost += 1
+            if self._lost > 1 and self._lost % 2 == 1:
+                return None
         chosen = self._choose(frame)
         if chosen is None:
             return None
         found = self._lock(frame, chosen)
-        if found is None or not plausible(found[0], found[2]):
+        if found is None or not plausible(found[0], found[2], frame.shape[:2]):
             return None
         self._suspect = 0
         if self._last is None:
             self._person += 1
             self._colours = None
-        return self._keep(frame, found, t_source_ns)
+        return self._keep(found, torso_colours(frame, found[0]), t_source_ns)
 
-    def _keep(self, frame: Picture, found: tuple[Array, Array, Picture], t_ns: int) -> Observation:
+    def _keep(
+        self, found: tuple[Array, Array, Picture], colours: NDArray[np.float32] | None, t_ns: int
+    ) -> Observation:
         landmarks, world, mask = found
-        self._last, self._last_ns = landmarks, t_ns
-        colours = torso_colours(frame, landmarks)
+        self._last, self._last_ns, self._lost = landmarks, t_ns, 0
         centre, length = torso(landmarks)
         in_place = np.linalg.norm(centre - self._trusted) < DRIFT * length  # who turns round, say
         if colours is not None and (in_place or self._unlike(colours) < COLOUR_SURE):
@@ -255,7 +271,7 @@ class PoseTracker:
             self._trusted = centre
         return Observation(landmarks, world, mask, self._person)
 
-    def _same(self, frame: Picture, landmarks: Array, dt: float) -> bool:
+    def _same(self, frame: Picture, landmarks: Array, colours: NDArray[np.float32] | None, dt: float) -> bool:
         """Whether the follower's answer is still the person it was told to follow."""
         if self._last is None:
             return False
@@ -268,13 +284,12 @@ class PoseTracker:
             return False
         # Who bends or walks out of the light looks otherwise too: the doubt counts only where there
         # is somebody to be mistaken for, and ends when there has been nobody for a while.
-        colours = torso_colours(frame, landmarks)
         elsewhere = np.linalg.norm(centre - self._trusted) > DRIFT * length
         self._suspect = self._suspect + 1 if self._unlike(colours) > COLOUR_LIMIT and elsewhere else 0
-        if self._suspect >= SUSPECT_FRAMES and self._suspect % SUSPECT_FRAMES == 0:
+        if self._suspect in SUSPECT_LOOKS:
             if self._others or len(self._everybody(frame)) > 1:
                 return False
-            if self._suspect >= BELIEVE_FRAMES:
+            if self._suspect == BELIEVE_FRAMES:
                 self._colours, self._trusted, self._suspect = colours, centre, 0
         return True
 
@@ -331,7 +346,10 @@ class PoseTracker:
         found = self._follow(alone, 1)
         for _ in range(SETTLE_PASSES if found else 0):
             # The region of interest settles over some passes: here, not before the shopper's eyes.
-            found = self._follow(alone, 1) or found
+            before, found = found, self._follow(alone, 1) or found
+            moved = np.linalg.norm(found[0][:, :2] - before[0][:, :2], axis=1)
+            if float(np.median(moved)) < SETTLED * torso(found[0])[1]:
+                break
         if found is None:
             return None
         centre, length = torso(found[0])

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from capture.ring import Overwritten, RingReader, RingWriter, remove_segments, ring_prefix
-from inference.body_fit import BodyFitter
+from inference.body_fit import BodyFitter, Fit
 from inference.body_model import BodyModel
 from inference.camera import Intrinsics
 from inference.layers import LayerMaker
@@ -56,6 +56,8 @@ class BodyStage:
         self._size = (0, 0)
         self._person = 0
         self._last_ns = 0
+        self._lit: Light | None = None
+        self._afterwards: tuple[Picture, Picture, Picture, Fit, int] | None = None
 
     def _prepare(self, width: int, height: int, person: int) -> None:
         if (width, height) != self._size:
@@ -64,10 +66,12 @@ class BodyStage:
             self._fitter = BodyFitter(self._model, self.intrinsics)
             self._layers = LayerMaker(self._model, self.intrinsics)
             self._light = LightEstimator(self._model, self.intrinsics)
+            self._lit = None
         elif person != self._person:
             self._fitter.reset()
             self._layers.reset()
             self._light.reset()
+            self._lit = None
         self._person = person
 
     def process(
@@ -95,9 +99,21 @@ class BodyStage:
         layers = self._layers.make(picture, seen.mask, landmarks, fit)
         layered = time.perf_counter()
         stage_ms["layers"] = 1e3 * (layered - fitted)
-        light = self._light.update(picture, seen.mask, layers[..., 2], fit, t_source_ns)
+        if self._lit is None:
+            self._lit = self._light.update(picture, seen.mask, layers[..., 2], fit, t_source_ns)
         stage_ms["light"] = 1e3 * (time.perf_counter() - layered)
-        return fit.skin.tobytes(), [float(v) for v in fit.shape], light, layers
+        self._afterwards = (picture, seen.mask, layers[..., 2], fit, t_source_ns)
+        return fit.skin.tobytes(), [float(v) for v in fit.shape], self._lit, layers
+
+    def follow_up(self) -> None:
+        """Learn colours and light from the frame just processed, for the next ones.
+
+        Both change slowly, and so need not be waited for: call it when the frame is on its way.
+        """
+        if self._afterwards is not None:
+            self._layers.learn()
+            self._lit = self._light.update(*self._afterwards)
+            self._afterwards = None
 
 
 class _FitThread(threading.Thread):
@@ -117,6 +133,7 @@ class _FitThread(threading.Thread):
         try:
             while (seen := self.inbox.get()) is not None:
                 self._publish(seen)
+                self._stage.follow_up()
         except Exception as error:  # noqa: BLE001 - handed to the main thread, which raises it
             self.failure = error
 

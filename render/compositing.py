@@ -70,19 +70,39 @@ def composite(
     cloth, tags = drawing.picture[inner], np.ascontiguousarray(tags[inner])
 
     outermost = _soften(cloth, tags)
+    alpha: Picture = cv.extractChannel(cloth, 3)
     keep = None if layers is None else _visible(layers, frame.shape, box, outermost, trimmed, margin_px)
     if keep is not None:
-        cloth = cv.multiply(cloth, cv.merge([keep] * 4), scale=1 / 255)
-    alpha: Picture = cv.extractChannel(cloth, 3)
-    target = frame[box[1] : box[3], box[0] : box[2]]
-    through = cv.cvtColor(cv.bitwise_not(alpha), cv.COLOR_GRAY2BGR)
-    cv.multiply(target, through, dst=target, scale=1 / 255)
-    cv.add(target, cv.cvtColor(cloth, cv.COLOR_BGRA2BGR), dst=target)
+        alpha = cv.multiply(alpha, keep, scale=1 / 255)
+    _mix(frame[box[1] : box[3], box[0] : box[2]], cloth, keep, alpha)
 
     shown = cv.compare(alpha, _SHOWN, cv.CMP_GT)
     x, y, w, h = cv.boundingRect(shown)
-    garment_box = (box[0] + x, box[1] + y, box[0] + x + w, box[1] + y + h) if w else None
-    return Blend(alpha, box, garment_box, _present(outermost, shown) if garment_box else ())
+    if not w:
+        return Blend(alpha, box, None, ())
+    garment_box = (box[0] + x, box[1] + y, box[0] + x + w, box[1] + y + h)
+    return Blend(alpha, box, garment_box, (1,) if len(trimmed) == 1 else _present(outermost, shown))
+
+
+def _mix(target: Picture, cloth: Picture, keep: Picture | None, alpha: Picture) -> None:
+    """Lay ``cloth`` (h, w, 4), premultiplied by its opacity, over ``target`` (h, w, 3) in place.
+
+    keep: share of the cloth that is seen; alpha: opacity times that, 0..255 (h, w). Nearly every
+    pixel is all cloth or none: those are copied or left, and only the few others are mixed.
+    """
+    whole = cv.compare(alpha, 255, cv.CMP_EQ)
+    cv.copyTo(cv.cvtColor(cloth, cv.COLOR_BGRA2BGR), whole, target)
+    rest = cv.compare(alpha, 0, cv.CMP_GT)
+    cv.subtract(rest, whole, dst=rest)
+    found = cv.findNonZero(rest)
+    if found is None:
+        return
+    columns, rows = found.reshape(-1, 2).T  # (N, 1, 2) before OpenCV 5
+    over = cloth[rows, columns, :3].astype(np.uint16)
+    if keep is not None:
+        over = over * keep[rows, columns, None] // 255
+    under = target[rows, columns] * (255 - alpha[rows, columns, None]).astype(np.uint16)
+    target[rows, columns] = over + (under + (under >> 8) + 1 >> 8)
 
 
 def _grown(found: Sequence[int], limits: Box, shape: Sequence[int]) -> Box:
@@ -110,6 +130,8 @@ def _soften(cloth: Picture, tags: Picture) -> Picture:
     cv.insertChannel(cv.compare(tags, 0, cv.CMP_GT), cloth, 3)
     blurred = cv.GaussianBlur(cloth, (3, 3), 0, borderType=cv.BORDER_REPLICATE)
     cv.copyTo(blurred, band, cloth)
+    if int(tags.max()) < OVER:
+        return np.asarray(grown, np.uint8)
     outermost: Picture = cv.dilate(tags, cross, borderType=cv.BORDER_REPLICATE)
     return outermost
 
@@ -134,26 +156,36 @@ def _visible(
     grown: Picture | None = None
 
     # Which of the masks count, by tag; mostly the same ones for all.
-    flags = np.zeros(256, bool)
-    flags[1 : 1 + len(trimmed)] = trimmed
-    flags[OVER:] = flags[:OVER]
+    numbers = (1,) if len(trimmed) == 1 else _present(tags)
+    over = int(tags.max()) >= OVER
     kinds: dict[tuple[bool, bool], list[int]] = {}
-    for tag in _present(tags):
-        for number in {tag, tag + OVER} if int(tags.max()) >= OVER else {tag}:
-            kinds.setdefault((bool(flags[number]), number >= OVER), []).append(number)
+    for number in numbers:
+        trim = number <= len(trimmed) and trimmed[number - 1]
+        kinds.setdefault((trim, False), []).append(number)
+        if over:
+            kinds.setdefault((trim, True), []).append(number + OVER)
     keep: Picture | None = None
-    for (trim, over), numbers in kinds.items():
-        small = cv.bitwise_not(hands if over else cv.max(head, hands))
+    for (trim, before_all), tagged in kinds.items():
+        where = None
+        part = box
+        if keep is not None:
+            table = np.zeros(256, np.uint8)
+            table[tagged] = 255
+            where = cv.LUT(tags, table)
+            x, y, w, h = cv.boundingRect(where)
+            if not w:
+                continue
+            where = where[y : y + h, x : x + w]
+            part = (box[0] + x, box[1] + y, box[0] + x + w, box[1] + y + h)
+        small = cv.bitwise_not(hands if before_all else cv.max(head, hands))
         if trim:
             grown = _grown_mask(person, margin) if grown is None else grown
             small = cv.min(small, grown)
-        visible = _steeper(_enlarged(small, low, scale, box), steepness)
+        visible = _steeper(_enlarged(small, low, scale, part), steepness)
         if keep is None:
             keep = visible
         else:
-            table = np.zeros(256, np.uint8)
-            table[numbers] = 255
-            cv.copyTo(visible, cv.LUT(tags, table), keep)
+            cv.copyTo(visible, where, keep[y : y + h, x : x + w])
     if keep is None:
         raise ValueError("a drawing without tags")
     return keep
@@ -180,6 +212,10 @@ def _enlarged(part: Picture, low: NDArray[np.int_], scale: NDArray[np.float64], 
 
     Whole-pixel alignment is half a frame pixel off at most, far below one mask pixel.
     """
+    # Of the part, what the box needs.
+    first = np.maximum(np.floor(np.array(box[:2]) / scale).astype(int) - low - 1, 0)
+    last = np.ceil(np.array(box[2:]) / scale).astype(int) - low + 1
+    part, low = part[first[1] : last[1], first[0] : last[0]], low + first
     width, height = (int(n) for n in np.rint(np.array(part.shape[1::-1]) * scale))
     large: Picture = cv.resize(part, (width, height), interpolation=cv.INTER_LINEAR)
     x, y = (int(n) for n in np.rint(np.array(box[:2]) - low * scale))

@@ -46,7 +46,7 @@ def test_a_person_is_found_with_landmarks_and_mask(tracker: PoseTracker) -> None
     assert seen is not None
     assert seen.landmarks.shape == (33, 4)
     assert seen.world.shape == (33, 3)
-    assert seen.mask.shape == (720, 1280)
+    assert seen.mask.shape == (360, 640)
     assert seen.mask.dtype == np.uint8
     nose = seen.landmarks[0, :2]
     assert abs(nose[0] - 640) < 60
@@ -105,12 +105,12 @@ def test_tiny_people_and_missing_masks_are_nobody() -> None:
     landmarks[[12, 24], :2] = (270, 200), (270, 330)
     mask = np.zeros((480, 640), np.uint8)
     mask[150:400, 240:360] = 255
-    assert plausible(landmarks, mask)
-    assert not plausible(landmarks, None)
-    assert not plausible(landmarks, np.zeros_like(mask))
+    assert plausible(landmarks, mask, mask.shape)
+    assert not plausible(landmarks, None, mask.shape)
+    assert not plausible(landmarks, np.zeros_like(mask), mask.shape)
     tiny = landmarks.copy()
     tiny[:, :2] = 300 + (landmarks[:, :2] - 300) * 0.05
-    assert not plausible(tiny, mask)
+    assert not plausible(tiny, mask, mask.shape)
 
 
 def test_choice_and_colours_are_what_they_say() -> None:
