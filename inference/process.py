@@ -34,6 +34,9 @@ from mirror.process import Context
 
 RING = "layers"
 WAIT_MS = 200.0
+# A frame older than this share of the source's interval is let go for the next one, if that is due in
+# at most so many ms: its latency would be the longest, and the pose network loses little time.
+STALE_SHARE, LONGEST_WAIT_MS = 0.65, 6.0
 FIT_LIMIT = 0.09  # m: a worse fit is not shown, the landmarks make no body
 
 
@@ -211,7 +214,7 @@ def body(context: Context) -> None:
         frames: Newest[Frame] = Newest(context.runtime, "frame", lossless=lossless)
         with frames:
             context.ready()
-            _follow(context, frames, tracker, thread)
+            _follow(context, frames, tracker, thread, lossless)
     finally:
         thread.inbox.put(None)
         thread.join(timeout=5.0)
@@ -222,10 +225,32 @@ def body(context: Context) -> None:
         raise thread.failure
 
 
-def _follow(context: Context, frames: Newest[Frame], tracker: PoseTracker, thread: _FitThread) -> None:
+class SourceInterval:
+    """Tells whether a frame is so old that the next one is worth waiting for."""
+
+    def __init__(self) -> None:
+        self._last: Frame | None = None
+        self._interval_ns = 0.0
+
+    def until_next_ms(self, message: Frame) -> float:
+        """Milliseconds in which the frame after ``message`` is due; 0 when it is not due soon."""
+        last, self._last = self._last, message
+        if last is not None and message.seq > last.seq:
+            interval_ns = (message.t_capture_ns - last.t_capture_ns) / (message.seq - last.seq)
+            self._interval_ns += 0.2 * (interval_ns - self._interval_ns) if self._interval_ns else interval_ns
+        age_ns = time.monotonic_ns() - message.t_capture_ns
+        if not STALE_SHARE * self._interval_ns < age_ns < self._interval_ns:
+            return 0.0
+        return min((self._interval_ns - age_ns) / 1e6 + 1.0, LONGEST_WAIT_MS)
+
+
+def _follow(
+    context: Context, frames: Newest[Frame], tracker: PoseTracker, thread: _FitThread, lossless: bool
+) -> None:
     reader = RingReader()
     overwritten = 0
     paces: deque[float] = deque(maxlen=60)
+    source = SourceInterval()
     while not context.stopping.is_set() and thread.failure is None:
         message = frames.receive(WAIT_MS)
         rate = (len(paces) - 1) / (paces[-1] - paces[0]) if len(paces) > 1 else 0.0
@@ -238,6 +263,8 @@ def _follow(context: Context, frames: Newest[Frame], tracker: PoseTracker, threa
         )
         if message is None:
             continue
+        if not lossless:
+            message = frames.receive(source.until_next_ms(message)) or message
         picture, observation = np.zeros((0, 0, 3), np.uint8), None
         stage_ms = {"wait": (time.monotonic_ns() - message.t_capture_ns) / 1e6}
         if message.image is not None:

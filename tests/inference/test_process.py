@@ -18,7 +18,7 @@ from skimage import data
 from capture.ring import SHM, RingReader, RingWriter, ring_prefix
 from inference.body_model import BONES, BodyModel
 from inference.pose import PoseTracker
-from inference.process import BodyStage
+from inference.process import LONGEST_WAIT_MS, BodyStage, SourceInterval
 from mirror import models
 from mirror.bus import Newest, Streamer
 from mirror.config import dump, load
@@ -163,3 +163,19 @@ def test_another_person_starts_from_the_mean_body() -> None:
     assert again is not None
     assert first is not None
     assert again[1] == first[1]
+
+
+@pytest.mark.parametrize(("age_ms", "waits"), [(20.0, False), (150.0, False), (250.0, True), (400.0, False)])
+def test_only_an_old_frame_waits_for_the_next(age_ms: float, waits: bool) -> None:
+    """Fitting a frame that is nearly over shows the shopper late; waiting for each one halves the rate."""
+    interval_ns, source = 300_000_000, SourceInterval()
+    now = time.monotonic_ns()
+    for seq, back_ns in ((0, 2 * interval_ns), (1, interval_ns), (2, 0)):
+        t_ns = now - int(age_ms * 1e6) - back_ns
+        wait_ms = source.until_next_ms(
+            Frame(seq=seq, t_ns=t_ns, t_capture_ns=t_ns, t_source_ns=t_ns, image=None)
+        )
+    if waits:
+        assert 0.0 < wait_ms <= LONGEST_WAIT_MS
+    else:
+        assert wait_ms == 0.0
