@@ -40,6 +40,14 @@ GIRTH_GROUPS: dict[str, tuple[str, ...]] = {
     "thigh": ("left_thigh", "right_thigh"),
     "shin": ("left_shin", "right_shin"),
 }
+# Flesh grows alike in neighbouring parts: groups and the standard deviation of their difference. Else one
+# part balloons and the next one shrinks where the outline is that of loose clothes.
+GIRTH_NEIGHBOURS = (
+    ("upper_arm", "forearm", 0.05),
+    ("thigh", "shin", 0.06),
+    ("hips", "waist", 0.08),
+    ("waist", "chest", 0.08),
+)
 
 
 class Anatomy:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.anatomy import GIRTH_GROUPS, OPTIMISED, SIGMA_GIRTH, Anatomy
+from inference.anatomy import GIRTH_GROUPS, GIRTH_NEIGHBOURS, OPTIMISED, SIGMA_GIRTH, Anatomy
 from inference.body_model import BONES, BodyModel
 from inference.camera import Intrinsics
 from inference.equations import NormalEquations
@@ -67,7 +67,7 @@ LANDMARK_TRUST = np.array(
 # shoulders, the front of the groin and kneecaps; least squares over rendered people of known pose.
 LANDMARK_SHIFT = {
     "shoulder": ("chest", (0.001, 0.031, -0.004)),
-    "elbow": ("forearm", (-0.006, 0.024, 0.004)),
+    "elbow": ("upper_arm", (-0.0122, 0.0133, -0.0007)),  # along the bone: no twist of the arm moves it
     "hip": ("thigh", (-0.005, -0.040, 0.046)),
     "knee": ("shin", (-0.005, -0.037, 0.010)),
     "ankle": ("foot", (-0.010, 0.018, 0.012)),
@@ -273,6 +273,7 @@ class BodyFitter:
             equations.add_diagonal(turns + 3, values, 1.0 / spread**2)
             # the running estimate stiffens with every frame seen
             equations.add_diagonal(turns + 3, np.zeros_like(values), self.frames * STIFFENING / spread**2)
+            self._add_girth_neighbours(equations, turns + 3 + count)
         step = equations.solve()
         turn = step[:turns].reshape(-1, 3)
         length = np.linalg.norm(turn, axis=1, keepdims=True)
@@ -375,6 +376,14 @@ class BodyFitter:
         robust = 1.0 / (1.0 + pull.distance**2 / 0.035**2)
         precision = pull.trust * robust / SIGMA_OUTLINE**2
         equations.add((outward @ jacobian)[:, 0], pull.distance, precision)
+
+    def _add_girth_neighbours(self, equations: NormalEquations, first: int) -> None:
+        names = list(GIRTH_GROUPS)
+        rows = np.zeros((len(GIRTH_NEIGHBOURS), equations.columns))
+        for row, (one, other, _) in zip(rows, GIRTH_NEIGHBOURS, strict=True):
+            row[first + names.index(one)], row[first + names.index(other)] = 1.0, -1.0
+        precision = np.array([sigma**-2 for _, _, sigma in GIRTH_NEIGHBOURS])
+        equations.add(rows, rows[:, first:] @ self.girth, precision)
 
     def _add_limits(self, equations: NormalEquations, pose: Pose) -> None:
         """Soft limits of the joints around their natural rest; the root is free."""
