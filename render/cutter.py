@@ -160,8 +160,13 @@ def _layout(kind: str, place: cut_shapes.Place, cloth: I64, old: I64, panel: I64
     return uv, np.concatenate(stretch)
 
 
-def make_up(pattern: Pattern, kind: str, cut: cut_page.Cut, model: BodyModel) -> glb.SkinnedFile:
-    """The finished garment: folded edges, skinning, shape and size targets."""
+def make_up(
+    pattern: Pattern, kind: str, cut: cut_page.Cut, model: BodyModel, *, detailed: bool = True
+) -> glb.SkinnedFile:
+    """The finished garment: folded edges, skinning, shape and size targets.
+
+    Without ``detailed`` it has no pictures of its folds and shade, which take most of the time.
+    """
     blocks = cut_blocks.load()
     fold = cut_panels.Fold(pattern.surface.faces, cut.fold / 100, _FOLD_THICKNESS_M)
     strip, rim = cut_panels.fold_faces(pattern.cloth, pattern.old, len(pattern.old))
@@ -207,6 +212,18 @@ def make_up(pattern: Pattern, kind: str, cut: cut_page.Cut, model: BodyModel) ->
             ),
         ]
     )
+    plain = glb.SkinnedFile(
+        vertices=vertices.astype(np.float32),
+        normals=vertex_normals(vertices.astype(np.float32), faces),
+        uv=uv.astype(np.float32),
+        joints=joints,
+        weights=four,
+        faces=faces,
+        bones=BONES,
+        targets={n: t.astype(np.float32) for n, t in targets.items()},
+    )
+    if not detailed:
+        return plain
     detail = cut_detail.make(
         kind,
         cut,
@@ -218,18 +235,8 @@ def make_up(pattern: Pattern, kind: str, cut: cut_page.Cut, model: BodyModel) ->
         (model.vertices.astype(np.float64), model.faces.astype(np.int64)),
         cut_shapes.limbs(model),
     )
-    return glb.SkinnedFile(
-        vertices=vertices.astype(np.float32),
-        normals=vertex_normals(vertices.astype(np.float32), faces),
-        uv=uv.astype(np.float32),
-        joints=joints,
-        weights=four,
-        faces=faces,
-        bones=BONES,
-        targets={n: t.astype(np.float32) for n, t in targets.items()},
-        detail_uv=detail.uv,
-        normal_map=detail.normal,
-        occlusion_map=detail.occlusion,
+    return replace(
+        plain, detail_uv=detail.uv, normal_map=detail.normal, occlusion_map=detail.occlusion
     )
 
 
