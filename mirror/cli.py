@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from inference.fabric import cli as fabric
+from inference.garment import cli as garment
 from mirror.config import Config, load, parse_setting
 from mirror.errors import MirrorError
 
@@ -121,6 +122,16 @@ def build_parser() -> argparse.ArgumentParser:
             show.add_argument("name", metavar="NAME", help="name or folder")
             _config_options(show)
             show.add_argument("--json", action="store_true", help="print one JSON object")
+            show.add_argument(
+                "--similar", action="store_true", help="also garments like it, and cloth for it"
+            )
+            features = actions.add_parser("features", help="write a garment's channels, and a sheet of them")
+            features.set_defaults(handler=partial(_call, "inference.garment.cli", "features"))
+            garment.add_features_arguments(features)
+            _config_options(features)
+            training = actions.add_parser("train", help="train the encoder that finds garments alike")
+            training.set_defaults(handler=partial(_call, "inference.garment.cli", "train"))
+            garment.add_train_arguments(training)
         else:
             for name, add_arguments, function, text in (
                 ("sample", fabric.add_sample_arguments, "sample", "make a fabric of a class and a palette"),
@@ -136,6 +147,9 @@ def build_parser() -> argparse.ArgumentParser:
     fabrics = proofs.add_parser("fabric", help="tiling, realism, diversity and obedience of sampled fabrics")
     fabrics.set_defaults(handler=partial(_call, "inference.fabric.cli", "evaluate"))
     fabric.add_evaluate_arguments(fabrics)
+    garments = proofs.add_parser("garment", help="retrieval of garments of the same kind and the same cut")
+    garments.set_defaults(handler=partial(_call, "inference.garment.cli", "evaluate"))
+    garment.add_evaluate_arguments(garments)
     return parser
 
 

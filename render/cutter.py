@@ -235,9 +235,7 @@ def make_up(
         (model.vertices.astype(np.float64), model.faces.astype(np.int64)),
         cut_shapes.limbs(model),
     )
-    return replace(
-        plain, detail_uv=detail.uv, normal_map=detail.normal, occlusion_map=detail.occlusion
-    )
+    return replace(plain, detail_uv=detail.uv, normal_map=detail.normal, occlusion_map=detail.occlusion)
 
 
 def thinned(file: glb.SkinnedFile, keep: Sequence[int]) -> tuple[glb.SkinnedFile, NDArray[np.int64]]:

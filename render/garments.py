@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import ArrayLike, NDArray
 
 from inference.body_model import BONES
@@ -19,6 +20,7 @@ from render.wardrobe import find_folder, list_folders, read_page
 
 F32 = NDArray[np.float32]
 
+Metres = Annotated[float, Meta(gt=0.0, le=10.0)]
 Kind = Literal["tshirt", "long_sleeve", "tank_top", "trousers", "shorts", "skirt", "dress"]
 Slot = Literal["top", "bottom", "full"]
 _ANCHORS: dict[Slot, tuple[str, ...]] = {
@@ -30,12 +32,20 @@ _SLEEVED = ("tshirt", "long_sleeve")
 BASE_SIZE = "M"
 
 
+class Suit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How well a fabric class suits a garment, and metres (least, most) of one repeat of its pattern."""
+
+    weight: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
+    repeat_m: tuple[Metres, Metres] | None = None
+
+
 class GarmentPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``garment.toml``.
 
     ``layer``: outerness, larger is worn over smaller. ``measurements``: size to name to
-    centimetres, of the garment itself. ``anchors``: name to vertex of the glb's primitive.
-    ``cut``: the cutter's parameters, if it was cut here (``render.cutter`` documents them).
+    centimetres, of the garment itself. ``suits``: fabric classes that suit it, for proposals to it and
+    to garments like it. ``anchors``: name to vertex of the glb's primitive. ``cut``: the cutter's
+    parameters, if it was cut here (``render.cutter`` documents them).
     """
 
     name: str
@@ -47,6 +57,7 @@ class GarmentPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     author: str
     licence: str
     measurements: dict[str, dict[str, float]] = {}
+    suits: dict[str, Suit] = {}
     anchors: dict[str, int] = {}
     cut: dict[str, Any] = {}
 

@@ -115,6 +115,10 @@ class Tailor:
         self._free = np.array([atlas.width, atlas.height]) / self._extent
         self._atlas_m = self._extent * atlas.pixel_m
 
+    def grade(self, vertices: F32) -> float:
+        """How much larger than its file's the flat cloth is, by length, for rest ``vertices`` (V, 3)."""
+        return float(np.sqrt(self.cloth.area(vertices) / self._area))
+
     def features(
         self,
         setting: Setting | None = None,
@@ -129,7 +133,7 @@ class Tailor:
         """
         garment, model = self._garment, self._model
         setting = setting or at_rest(base_size(garment), model)
-        grade = float(np.sqrt(self.cloth.area(rest(garment, setting)) / self._area))
+        grade = self.grade(rest(garment, setting))
         points = dress(garment, setting, model)
         normals = self.cloth.normals(points)
         bends = self.cloth.curvatures(points, normals)
@@ -144,9 +148,7 @@ class Tailor:
             right, up, near = ((points - centre) @ np.array(axes, np.float32).T).T
             at = np.stack([right, -up], axis=1) / reach * view_side + view_side / 2
             views.append(self._draw(at, view_side, -near, values, grade))
-        return Features(
-            geometry, np.stack(views), self._atlas_m * grade / scale, reach / view_side
-        )
+        return Features(geometry, np.stack(views), self._atlas_m * grade / scale, reach / view_side)
 
     def _draw(self, at: Any, side: int, depth: Any, values: F32, grade: float) -> F32:
         cloth = self.cloth
@@ -170,7 +172,7 @@ def base_size(garment: Mesh) -> str:
 
 
 def write_features(found: Features, path: Path, facts: dict[str, str]) -> None:
-    """Write a safetensors file: ``geometry`` and ``views``, with channels, units and ``facts`` as metadata."""
+    """Write ``geometry`` and ``views`` as safetensors, with channels, units and ``facts`` as metadata."""
     told = {
         "channels": json.dumps(CHANNELS),
         "units": json.dumps(UNITS),
@@ -182,7 +184,7 @@ def write_features(found: Features, path: Path, facts: dict[str, str]) -> None:
 
 
 # Least and most of each channel as the sheet shows it.
-_SHOWN = ((0, 1), (-0.6, 0.6), (0, 1.6), (-0.3, 0.3), (-1, 1), (-1, 1), (-1, 1), (-40, 40), (-40, 40), (0, 6), (0, 0.3))
+_SHOWN = ((0, 1), (-0.6, 0.6), (0, 1.6), (-0.3, 0.3), *((-1, 1),) * 3, (-40, 40), (-40, 40), (0, 6), (0, 0.3))
 _NONE = (250, 247, 244)  # BGR where there is no cloth
 
 
@@ -196,7 +198,7 @@ def sheet(found: Features, side: int = 256) -> NDArray[np.uint8]:
     rows += [_row(f"view: {name}", view, side) for name, view in zip(VIEWS, found.views, strict=True)]
     head = np.full((36, rows[0].shape[1], 3), 255, np.uint8)
     for k, name in enumerate(columns):
-        cv.putText(head, name, (k * (side + 8) + 10, 25), cv.FONT_HERSHEY_SIMPLEX, 0.6, (40, 40, 40), 1, cv.LINE_AA)
+        _write(head, name, (k * (side + 8) + 10, 25), 0.6)
     return np.vstack([head, *rows])
 
 
@@ -211,8 +213,12 @@ def _row(name: str, channels: F32, side: int) -> NDArray[np.uint8]:
         cell[channels[0] == 0] = _NONE
         large = cv.resize(cell, (side, side), interpolation=cv.INTER_NEAREST)
         out.append(cv.copyMakeBorder(large, 4, 4, 4, 4, cv.BORDER_CONSTANT, value=(255, 255, 255)))
-    cv.putText(out[0], name, (10, 20), cv.FONT_HERSHEY_SIMPLEX, 0.45, (40, 40, 40), 1, cv.LINE_AA)
+    _write(out[0], name, (10, 20), 0.45)
     return np.hstack(out)
+
+
+def _write(picture: NDArray[np.uint8], text: str, at: tuple[int, int], size: float) -> None:
+    cv.putText(picture, text, at, cv.FONT_HERSHEY_SIMPLEX, size, (40, 40, 40), 1, cv.LINE_AA)
 
 
 def _rgb(values: F32) -> NDArray[np.uint8]:

@@ -77,10 +77,9 @@ class Cloth:
         way = (np.arange(len(which)) - np.repeat(np.cumsum(steps) - steps, steps)) / (steps[which] - 1)
         along = a[which] + way[:, None] * (b - a)[which]
         tree = cKDTree(np.column_stack([along, _APART_M * self.panel[edges[which, 0]]]))
-        distance, _ = tree.query(
-            np.column_stack([uv, _APART_M * panel]), distance_upper_bound=SEAM_REACH_M
-        )
-        return np.minimum(distance, SEAM_REACH_M).astype(np.float32)
+        distance, _ = tree.query(np.column_stack([uv, _APART_M * panel]), distance_upper_bound=SEAM_REACH_M)
+        out: F32 = np.minimum(distance, SEAM_REACH_M).astype(np.float32)
+        return out
 
     def normals(self, vertices: NDArray[np.floating]) -> F64:
         """Unit normals (V, 3) of any pose (V, 3), area weighted, smooth across seams."""
