@@ -83,7 +83,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the run; a run found there goes on"
     )
-    parser.add_argument("--steps", type=int, default=900, help="steps of each of the two encoders")
+    parser.add_argument("--steps", type=int, default=450, help="steps of each of the two encoders")
     parser.add_argument("--save-every", type=int, default=100, help="steps between checkpoints")
     parser.add_argument("--held-kind", default="dress", help="the kind that the second encoder never sees")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads; 0 for all")

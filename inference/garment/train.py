@@ -42,14 +42,14 @@ class Schedule:
     rises over ``warm_steps`` and falls to nothing as a cosine.
     """
 
-    steps: int = 700
-    garments: int = 20
+    steps: int = 450
+    garments: int = 24
     wearings: int = 2
     seed: int = 0
     rate: float = 1.5e-3
     warm_steps: int = 40
     temperature: float = 0.1
-    kind_weight: float = 0.5
+    kind_weight: float = 2.0
     decay: float = 0.01
 
 

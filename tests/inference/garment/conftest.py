@@ -54,9 +54,9 @@ class Tube:
         put(self, "uv", np.array(flat, np.float32))
         put(self, "faces", np.array(faces, np.int32))
         put(self, "joints", np.zeros((count, 4), np.uint8))
-        put(self, "weights", np.tile(np.float32([1, 0, 0, 0]), (count, 1)))
+        put(self, "weights", np.tile(np.array([1, 0, 0, 0], np.float32), (count, 1)))
         put(self, "shape_targets", np.zeros((self.components, count, 3), np.float32))
-        put(self, "size_target", self.vertices * np.float32([0.1, 0, 0.1]))
+        put(self, "size_target", self.vertices * np.array([0.1, 0, 0.1], np.float32))
 
     def shaped(self, shape: np.ndarray | None = None, size: str = "M") -> tuple[np.ndarray, np.ndarray]:
         steps = self.sizes.index(size) - 1

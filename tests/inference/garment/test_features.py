@@ -175,6 +175,7 @@ def test_command_writes_channels_and_sheet(tmp_path: Path, capsys: pytest.Captur
     assert facts["size"] == "L"
     assert 0.005 < json.loads(facts["metres_per_pixel"])["geometry"] < 0.05
     shown = cv2.imread(str(picture))
+    assert shown is not None
     assert shown.shape[1] > 6 * 256
     assert shown.std() > 20
 
