@@ -82,7 +82,12 @@ def draw_setting(sizes: tuple[str, ...], model: BodyModel, rng: np.random.Genera
 
 
 def rest(garment: Worn, setting: Setting) -> F32:
-    """Rest vertices (V, 3) of the setting's size and shape; MirrorError for a garment of another body."""
+    """Rest vertices (V, 3) of the setting's size and shape.
+
+    MirrorError for a garment of another body model, which fits the mean body alone.
+    """
+    if not setting.shape.any():
+        return garment.shaped(None, setting.size)[0]
     if len(setting.shape) != len(garment.shape_targets):
         raise MirrorError(
             f"the garment has {len(garment.shape_targets)} shape targets, the body {len(setting.shape)}"

@@ -101,18 +101,21 @@ def train(options: argparse.Namespace) -> int:
         raise MirrorError("--steps and --save-every: 1 at least")
     if options.threads:
         torch.set_num_threads(options.threads)
-    written = train_both(
-        plan,
-        options.data or options.out / "data",
-        options.out,
-        steps=options.steps,
-        held_kind=options.held_kind,
-        save_every=options.save_every,
-        facts={"command": _command(options), "seed": str(options.seed)},
-        progress=not options.quiet,
-    )
-    for path in install(options.out) if options.install else written:
-        print(path)
+    try:
+        written = train_both(
+            plan,
+            options.data or options.out / "data",
+            options.out,
+            steps=options.steps,
+            held_kind=options.held_kind,
+            save_every=options.save_every,
+            facts={"command": _command(options), "seed": str(options.seed)},
+            progress=not options.quiet,
+        )
+        for path in install(options.out) if options.install else written:
+            print(path)
+    except OSError as error:
+        raise MirrorError(f"{error.filename or options.out}: cannot be written ({error.strerror})") from error
     return 0
 
 
@@ -134,6 +137,7 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Run ``mirror evaluate garment``."""
+    require_torch()  # not for the encoder, but what the proof shares with training comes with it
     from inference.garment.dataset import build
     from inference.garment.encoder import SHIPPED, GarmentEncoder
     from inference.garment.evaluate import evaluate as run
@@ -142,7 +146,10 @@ def evaluate(options: argparse.Namespace) -> int:
     folder = options.weights or SHIPPED.parent
     encoder, unseen = GarmentEncoder(folder / WEIGHTS), GarmentEncoder(folder / UNSEEN)
     plan = replace(_plan(options), only_held=True)
-    data = build(options.data or default_data(), plan, progress=not options.quiet)
+    try:
+        data = build(options.data or default_data(), plan, progress=not options.quiet)
+    except OSError as error:
+        raise MirrorError(f"{error.filename}: cannot be written ({error.strerror})") from error
     result = run(encoder, unseen, data, out=options.out)
     for name, value in result["summary"].items():
         print(f"{name:<32} {value:.4f}")

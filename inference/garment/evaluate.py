@@ -37,8 +37,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """The figures over ``data``, garments kept from training: ``summary`` with flat numbers, the rest beside.
 
-    ``kind_*``: share whose nearest other garment is of their kind; ``variant_*``: whose nearest other
-    instance is the same garment; ``unseen_*``: how the kind that ``unseen`` never saw finds its own
+    ``kind_top1``: share whose nearest other garment is of their kind; ``kind_precision``: R-precision of
+    the kind; ``variant_top1``: share whose nearest other instance is the same garment; ``unseen_*``: how the kind that ``unseen`` never saw finds its own
     among all: the share of nearest ones, and R-precision.
     """
     held_kind = unseen.facts.get("without_kind", "")
@@ -52,6 +52,8 @@ def evaluate(
     summary: dict[str, float] = {}
     for ending, table in tables.items():
         summary[f"kind_top1{ending}"] = same_label_first(table, data.kind, data.variant)
+        every = [precision(table, data.kind, k, data.variant)[1] for k in np.unique(data.kind).tolist()]
+        summary[f"kind_precision{ending}"] = float(np.mean(every))
         summary[f"variant_top1{ending}"] = same_label_first(table, data.variant)
     label = data.kinds.index(held_kind)
     for ending, table in {**tables, "": embed_instances(unseen, data), "_seen": tables[""]}.items():

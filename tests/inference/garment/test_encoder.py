@@ -133,7 +133,7 @@ def test_evaluation_command(
     out = tmp_path / "out.json"
     assert main(["evaluate", "garment", "--json", str(out), "--out", str(tmp_path), "--quiet"]) == 0
     result = json.loads(out.read_text())
-    names = {"kind_top1", "variant_top1", "unseen_top1", "unseen_precision"}
+    names = {"kind_top1", "kind_precision", "variant_top1", "unseen_top1", "unseen_precision"}
     assert names | {f"{n}{e}" for n in names for e in ("_plain", "_pattern")} < set(result["summary"])
     assert result["unseen_kind"] == "dress"
     assert result["garments"] == 14

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,17 @@ def test_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert "floral_meadow" in text
     assert main(["garment", "show", "dress"]) == 0
     assert "similar" not in capsys.readouterr().out
+
+
+def test_needs_neither_torch_nor_tqdm() -> None:
+    """The wardrobe's command must work on a kiosk, where nothing for training is installed."""
+    code = (
+        "import sys; sys.modules['torch'] = sys.modules['tqdm'] = None; from mirror.cli import main;"
+        "sys.exit(main(['garment', 'show', 'shorts', '--similar', '--json']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["similar"][0]["kind"] in ("trousers", "skirt")
 
 
 def test_broken_garment_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -156,6 +156,13 @@ def test_command_refuses_in_a_line(
     assert error.count("\n") == 1
 
 
+def test_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A full disk or a file where the folder should be ends in a line."""
+    (tmp_path / "file").write_text("")
+    assert main(["garment", "train", "--out", str(tmp_path / "run"), "--data", str(tmp_path / "file")]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
 def test_data_is_found_again(held: Instances, cut_folder: Path, tmp_path: Path) -> None:
     """Cutting takes minutes: what was made for this plan is used again, for another it is not."""
     plan = Plan(variants=18, held=2, instances=3, kinds=("skirt", "shorts"), only_held=True)
