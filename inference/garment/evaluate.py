@@ -38,8 +38,9 @@ def evaluate(
     """The figures over ``data``, garments kept from training: ``summary`` with flat numbers, the rest beside.
 
     ``kind_top1``: share whose nearest other garment is of their kind; ``kind_precision``: R-precision of
-    the kind; ``variant_top1``: share whose nearest other instance is the same garment; ``unseen_*``: how the kind that ``unseen`` never saw finds its own
-    among all: the share of nearest ones, and R-precision.
+    that; ``variant_top1``: share whose nearest other instance is the same garment; ``unseen_*``: how
+    the kind that ``unseen`` never saw finds its own among all, first and by R-precision (``_seen``: by
+    the encoder that saw it).
     """
     held_kind = unseen.facts.get("without_kind", "")
     if held_kind not in data.kinds:
