@@ -13,6 +13,8 @@ from mirror.cli import load_config
 if TYPE_CHECKING:
     from render.garments import Garment
 
+_GUESS = 0.4  # cosine under which an example is not much like a garment: other kinds are further apart
+
 
 def list_garments(options: argparse.Namespace) -> int:
     """Print the garments of every wardrobe folder."""
@@ -96,7 +98,9 @@ def _alike(garment: Garment, folders: Sequence[str]) -> dict[str, Any]:
         }
         for near in found
     ]
-    return {"similar": rows, "proposals": proposals}
+    # How near the likest garment is that says what suits it: far away, the cloth is a guess.
+    nearest = max((round(likeness, 3) for likeness, suits in examples if suits), default=None)
+    return {"similar": rows, "proposals": proposals, "nearest_example": nearest}
 
 
 def _print_alike(alike: Mapping[str, Any]) -> None:
@@ -106,6 +110,8 @@ def _print_alike(alike: Mapping[str, Any]) -> None:
     if not alike["proposals"]:
         print("no garment says what suits it; add [suits] to a garment.toml")
         return
+    if alike["nearest_example"] < _GUESS:
+        print("(a guess: no garment that says what suits it is much like this one)")
     rows = []
     for proposal in alike["proposals"]:
         repeat = proposal["repeat_m"]

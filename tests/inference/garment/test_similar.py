@@ -85,7 +85,22 @@ def test_needs_neither_torch_nor_tqdm() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["similar"][0]["kind"] in ("trousers", "skirt")
+    assert len(json.loads(done.stdout)["similar"]) >= 6
+
+
+def test_cloth_from_afar_is_called_a_guess(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no example is near, the merchandiser must not take the list for knowledge."""
+    _copy("skirt", tmp_path, "odd", suits=False)
+    _copy("dress", tmp_path, "gown", suits=True)
+    words = ["garment", "show", "odd", "--similar", "--set", f"wardrobe.folders={tmp_path}"]
+    monkeypatch.setattr("render.wardrobe.PACKAGED", tmp_path)
+    assert main(words) == 0
+    assert "(a guess:" in capsys.readouterr().out
+    (tmp_path / "garments" / "gown" / "garment.toml").unlink()
+    assert main(words) == 0
+    assert "no garment says what suits it" in capsys.readouterr().out
 
 
 def test_broken_garment_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
