@@ -57,7 +57,7 @@ def train_both(
         run = out / ("all" if not without else f"without_{without}")
         garments = len(np.unique(data.variant[use]))
         told = {
-            "trained_on": f"{garments} garments cut at random limits of the cutter's kinds, in"
+            "trained_on": f"{garments} garments of the cutter's kinds, cut at random within limits, in"
             f" {plan.instances} sizes, bodies and poses each",
             "without_kind": without,
             "plan": json.dumps(asdict(plan)),
