@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from inference.fabric import cli as fabric
 from inference.garment import cli as garment
@@ -132,7 +132,17 @@ def build_parser() -> argparse.ArgumentParser:
             training = actions.add_parser("train", help="train the encoder that finds garments alike")
             training.set_defaults(handler=partial(_call, "inference.garment.cli", "train"))
             garment.add_train_arguments(training)
+            wear = _wear_action(actions, "wear", "wear_garment", "show other garments in the running mirror")
+            wear.add_argument("name", type=_names, metavar="NAME[,NAME]", help="from the skin outwards")
+            wear.add_argument("--fabric", type=absolute, metavar="F", help="and this fabric with them")
         else:
+            wear = _wear_action(actions, "wear", "wear_fabric", "show another fabric in the running mirror")
+            wear.add_argument("name", type=absolute, metavar="NAME", help="name or folder")
+            weave = _wear_action(actions, "weave", "weave", "weave a fabric, show it in the running mirror")
+            weave.add_argument("--class", dest="fabric_class", required=True, help="such as tartan or denim")
+            weave.add_argument("--palette", required=True, help='one to four colours: "#7a1f1f,#10243f"')
+            weave.add_argument("--seed", type=_count, metavar="N", help="the same one weaves the same again")
+            weave.add_argument("--keep", metavar="NAME", help="keep it in the wardrobe under this name")
             for name, add_arguments, function, text in (
                 ("sample", fabric.add_sample_arguments, "sample", "make a fabric of a class and a palette"),
                 ("train", fabric.add_train_arguments, "train", "train the fabric GAN"),
@@ -188,6 +198,17 @@ def _config_options(parser: argparse.ArgumentParser) -> None:
     )
     if parser.prog.split()[1] not in ("replay", "demo", "garment", "fabric"):
         parser.add_argument("--runtime", type=_path, metavar="DIR", help="runtime directory")
+
+
+def _wear_action(actions: Any, name: str, function: str, text: str) -> argparse.ArgumentParser:
+    """A command to the mirror that runs."""
+    action: argparse.ArgumentParser = actions.add_parser(
+        name, help=text, description=text[0].upper() + text[1:] + "."
+    )
+    action.set_defaults(handler=partial(_call, "mirror.cli_wear", function))
+    _config_options(action)
+    action.add_argument("--runtime", type=_path, metavar="DIR", help="runtime directory")
+    return action
 
 
 def _wear_options(parser: argparse.ArgumentParser, needed: bool) -> None:

@@ -105,6 +105,10 @@ class WardrobeConfig(Table, frozen=True):
         list[str], Meta(description="Garments worn, by name or folder, from the skin outwards.")
     ] = field(default_factory=lambda: ["tshirt"])
     fabric: Annotated[str, Meta(description='Fabric by name or folder; "" takes each garment\'s own.')] = ""
+    changes: Annotated[
+        list[Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)? \S.*$")]],
+        Meta(description='Fabrics put on as a clip plays, each as "SECONDS FABRIC": "2.5 tartan_red".'),
+    ] = field(default_factory=list)
     size: Annotated[str, Meta(min_length=1, description="Size drawn, such as S, M or L.")] = "M"
     folders: Annotated[
         list[str],

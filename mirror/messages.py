@@ -147,3 +147,58 @@ class Heartbeat(Message, frozen=True, kw_only=True, tag="heartbeat"):
 
 class Credit(Message, frozen=True, kw_only=True, tag="credit"):
     """Lock-step replay: render has finished frame ``seq``; capture may send another."""
+
+
+class Wish(Message, frozen=True, kw_only=True, tag="wish"):
+    """Somebody wants to see other clothes. ``wish`` names it, and its answer in ``Worn``.
+
+    ``garments``: names or folders, from the skin outwards; none keeps those that are worn.
+    ``fabric``: name or folder; "" keeps the fabric.
+    """
+
+    wish: str
+    garments: list[str] = []
+    fabric: str = ""
+
+
+class Weave(Message, frozen=True, kw_only=True, tag="weave"):
+    """A fabric is to be woven and worn.
+
+    ``palette`` as in ``mirror fabric sample``; a ``fabric_class`` of "" leaves class and palette
+    to the seed.
+    """
+
+    wish: str
+    fabric_class: str = ""
+    palette: str = ""
+    seed: int = 0
+
+
+class Woven(Message, frozen=True, kw_only=True, tag="woven"):
+    """What was woven for a ``Weave``; ``valid`` false, with the reason in ``detail``, if nothing was.
+
+    ``pictures`` has six channels: albedo and normal, RGB each, as ``render.fabrics.Fabric``'s;
+    ``repeat_m``: metres that they cover, across and along the grain.
+    """
+
+    wish: str
+    fabric_class: str = ""
+    made_by: str = ""
+    repeat_m: tuple[float, float] = (1.0, 1.0)
+    pictures: SlotRef | None = None
+    detail: str = ""
+
+
+class Worn(Message, frozen=True, kw_only=True, tag="worn"):
+    """What is worn, sent whenever that changes or a wish is answered, and from time to time.
+
+    ``wish`` is the wish last answered; ``valid`` is false if it could not be met, for the reason
+    in ``detail``. ``fabric`` is "" where each garment is of its own. ``fading``: the fabric has
+    begun to show and the one before has not gone.
+    """
+
+    wish: str
+    garments: list[str]
+    fabric: str
+    fading: bool = False
+    detail: str = ""

@@ -28,7 +28,8 @@ class RestartPolicy:
 class Process:
     """A process of the mirror, run as ``python -m MODULE --config FILE --runtime DIR``.
 
-    ``reads`` and ``writes`` name topics; each process also writes ``heartbeat``.
+    ``reads`` and ``writes`` name topics; each process also writes ``heartbeat``. ``aside``: frames
+    do not pass it. A replay runs without it, and nobody waits for its work to be over.
     """
 
     name: str
@@ -37,11 +38,27 @@ class Process:
     writes: tuple[str, ...]
     does: str
     restart: RestartPolicy = RestartPolicy()
+    aside: bool = False
 
 
-#: In the order of their start, which is that of the flow: when the last one has done its work, all is done.
+#: In the order of their start, which is that of the flow: when the last one that is not aside has done its
+#: work, all is done.
 PROCESSES: tuple[Process, ...] = (
     Process("capture", "capture", ("credit",), ("frame",), "camera or clip to frames in shared memory"),
     Process("inference", "inference", ("frame",), ("body",), "frames to the fitted body and the light"),
-    Process("render", "render", ("frame", "body"), ("shown", "credit"), "body to the dressed picture"),
+    Process(
+        "render",
+        "render",
+        ("frame", "body", "wish", "woven"),
+        ("shown", "credit", "worn", "weave"),
+        "body to the dressed picture",
+    ),
+    Process(
+        "weaver",
+        "inference.weaver",
+        ("weave",),
+        ("woven",),
+        "class and colours to new fabric",
+        aside=True,
+    ),
 )

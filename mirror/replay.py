@@ -29,6 +29,8 @@ from mirror.supervisor import Supervisor, supervisor_lock
 
 DEMO_CLIP = Path(capture.__file__).resolve().parent / "data" / "demo.mp4"
 DEMO_GARMENT = "long_sleeve"
+#: Fabrics that the GAN made, and the seconds of the clip at which they come.
+DEMO_FABRIC, DEMO_CHANGES = "tartan_green", ["3 denim_indigo", "6 gingham_blue", "11 houndstooth_brown"]
 _PREFIX = "fitting-mirror-replay-"
 
 
@@ -67,6 +69,8 @@ def demo(options: argparse.Namespace) -> int:
     }
     if options.garment is None:
         settings["wardrobe.garments"] = [DEMO_GARMENT]
+    if options.fabric is None:
+        settings |= {"wardrobe.fabric": DEMO_FABRIC, "wardrobe.changes": DEMO_CHANGES}
     config = load_config(options, settings)
     code = _play(config, None, verbose=options.verbose)
     if config.render.out:

@@ -46,8 +46,9 @@ def supervisor_lock(runtime: Path) -> Path:
 class Supervisor:
     """Runs the table's processes in a runtime directory until they are done or it is told to stop.
 
-    ``one_shot`` (replay): any death is a failure, nothing is restarted. ``on_shown`` is
-    called with every message of topic ``shown``, in the order of arrival.
+    ``one_shot`` (replay): any death is a failure, nothing is restarted, and the processes aside of
+    the flow do not run. ``on_shown`` is called with every message of topic ``shown``, in the order of
+    arrival.
     """
 
     def __init__(
@@ -66,13 +67,14 @@ class Supervisor:
         self.stopping = threading.Event()
         self._config = config
         self._log = log
-        self._table = table
+        self._table = [process for process in table if not (one_shot and process.aside)]
         self._one_shot = one_shot
         self._on_shown = on_shown
         self._log_path = log_path
         self._arguments = list(arguments)
         spine = config.spine
-        self._children = [Child(p, runtime, log, spine.start_s, spine.hang_s) for p in table]
+        self._children = [Child(p, runtime, log, spine.start_s, spine.hang_s) for p in self._table]
+        self._flow = [child for child in self._children if not child.process.aside]
         self._started = time.monotonic()
         self._progress = self._started  # when a frame was last shown, or a process done
         self._was_up = False
@@ -162,11 +164,11 @@ class Supervisor:
         child.schedule()
 
     def _finished(self) -> bool:
-        done = [child for child in self._children if child.state == "done"]
-        if len(done) == len(self._children):
+        done = [child for child in self._flow if child.state == "done"]
+        if len(done) == len(self._flow):
             return True
         quiet_s = time.monotonic() - self._progress
-        if self._children[-1] in done:  # nothing can come after it
+        if self._flow[-1] in done:  # nothing can come after it
             return quiet_s > LAST_S
         if done and quiet_s > FINISH_S:
             if self._one_shot:

@@ -105,6 +105,31 @@ def aligned(uv: F64, upward: F64, centre: F64) -> F64:
     return out
 
 
+def matched(uv: F64, faces: I64, join: I64) -> F64:
+    """The layout (V, 2) with its stripes meeting at seams: copies of a point get one height v.
+
+    ``faces`` (F, 3) of all panels; ``join`` (V,): vertices of one number are to meet, below 0 none. A
+    tailor eases cloth in: the change is none but at seams, and as even over each panel as it can be
+    (harmonic).
+    """
+    count = len(uv)
+    held = join >= 0
+    total = np.bincount(join[held], uv[held, 1])
+    change = np.zeros(count)
+    change[held] = (total / np.maximum(np.bincount(join[held]), 1))[join[held]] - uv[held, 1]
+    ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    near = sp.coo_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), (count, count))
+    near = ((near + near.T) > 0).astype(float)
+    # The little weight of itself leaves a panel that is joined to none as it is.
+    laplacian = (sp.diags(np.asarray(near.sum(1)).ravel() + 1e-9) - near).tocsr()
+    free = np.flatnonzero(~held)
+    right = -laplacian[free][:, held] @ change[held]
+    change[free] = splu(laplacian[free][:, free].tocsc()).solve(right)
+    out = uv.copy()
+    out[:, 1] += change
+    return out
+
+
 def stretch(points: F64, faces: I64, uv: F64) -> F64:
     """Largest relative change of length in each face (F,) between surface and layout."""
     flat = _flat_corners(points, faces)

@@ -131,7 +131,7 @@ def _layout(kind: str, place: cut_shapes.Place, cloth: I64, old: I64, panel: I64
     points = place.points[old]
     piece = cut_panels.pieces(cloth)
     uv = np.zeros((len(old), 2))
-    stretch = []
+    of_sleeve = np.zeros(len(old), bool)
     for p in range(int(piece.max()) + 1):
         which = np.flatnonzero(piece == p)
         index = np.full(len(old), -1)
@@ -140,6 +140,7 @@ def _layout(kind: str, place: cut_shapes.Place, cloth: I64, old: I64, panel: I64
         faces = index[cloth[mask]]
         at = points[which]
         sleeve = kind in ("tshirt", "long_sleeve") and float((panel[mask] >> 1 & 1).mean()) > 0.5
+        of_sleeve[which] = sleeve
         if sleeve:
             along = place.limb("arm")[old[which]]
             under = place.under()[old[which]]
@@ -156,8 +157,12 @@ def _layout(kind: str, place: cut_shapes.Place, cloth: I64, old: I64, panel: I64
         flat = cut_panels.unroll(at, faces, start)
         flat = cut_panels.aligned(flat, upward, np.array([0.0, float(upward.mean())]))
         uv[which] = flat
-        stretch.append(cut_panels.stretch(at, faces, flat))
-    return uv, np.concatenate(stretch)
+    # Stripes meet at side, inner and underarm seams; at shoulders and armholes they cannot.
+    meets = of_sleeve | (points[:, 1] < cut_shapes.ARMPIT_Y) | (kind in cut_shapes.BOTTOMS)
+    point = np.where(meets, 2 * old + of_sleeve, -1)
+    _, join, copies = np.unique(point, return_inverse=True, return_counts=True)
+    uv = cut_panels.matched(uv, cloth, np.where(meets & (copies[join] > 1), join, -1))
+    return uv, cut_panels.stretch(points, cloth, uv)
 
 
 def make_up(

@@ -30,7 +30,7 @@ from pygame import _sdl2 as sdl2
 log = logging.getLogger("render")
 
 Picture = npt.NDArray[np.uint8]
-Event = Literal["quit", "next", "previous"]
+Event = Literal["quit", "next", "previous", "next_fabric", "previous_fabric", "weave"]
 
 _KEYS: dict[int, Event] = {
     pygame.K_ESCAPE: "quit",
@@ -41,6 +41,10 @@ _KEYS: dict[int, Event] = {
     pygame.K_LEFT: "previous",
     pygame.K_BACKSPACE: "previous",
     pygame.K_PAGEUP: "previous",
+    pygame.K_f: "next_fabric",  # with shift the previous one: see Window.poll
+    pygame.K_DOWN: "next_fabric",
+    pygame.K_UP: "previous_fabric",
+    pygame.K_w: "weave",
 }
 
 
@@ -152,7 +156,8 @@ class Window:
             if event.type in {pygame.QUIT, pygame.WINDOWCLOSE}:
                 found.append("quit")
             elif event.type == pygame.KEYDOWN and event.key in _KEYS:
-                found.append(_KEYS[event.key])
+                shifted = event.key == pygame.K_f and getattr(event, "mod", 0) & pygame.KMOD_SHIFT
+                found.append("previous_fabric" if shifted else _KEYS[event.key])
         self._raise_if_lost()
         return found
 

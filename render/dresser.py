@@ -15,7 +15,7 @@ from render import gl
 from render.compositing import Blend, Picture, composite
 from render.mesh import body_surface
 from render.outfit import check_outfit
-from render.renderer import Cloth, GarmentRenderer
+from render.renderer import Bolt, Cloth, Fitted, GarmentRenderer
 
 _TRIM_M = 0.04  # cloth may stand off the person's outline by this much
 _NOSE_M = 0.12  # from the head's joint to what passes before the face
@@ -51,11 +51,30 @@ class Dresser:
         """The name of what draws."""
         return self._context.renderer
 
-    def wear(self, cloths: Sequence[Cloth]) -> None:
-        """Change clothes. MirrorError if a garment belongs to another body model."""
+    def fit(self, cloths: Sequence[Cloth]) -> list[Fitted]:
+        """Make garments ready to ``wear``; in any thread. MirrorError if one is for another body model."""
         check_outfit(cloths, self._model.components)
+        return [Fitted(cloth) for cloth in cloths]
+
+    def wear(self, garments: Sequence[Fitted]) -> None:
+        """Change clothes."""
         self._context.make_current()
-        self._renderer.dress(cloths)
+        self._renderer.dress(garments)
+
+    def warm_up(self) -> None:
+        """Draw once in every way, out of sight: the first time takes long."""
+        self._context.make_current()
+        self._renderer.warm_up()
+
+    def lay(self, bolt: Bolt) -> None:
+        """Have a fabric ready that all garments are to be of."""
+        self._context.make_current()
+        self._renderer.lay(bolt)
+
+    def fade(self, share: float) -> None:
+        """Show so much of the fabric laid ready, 0..1; at 1 it has taken the old one's place."""
+        self._context.make_current()
+        self._renderer.fade(share)
 
     def begin(self, body: Body, height: int, width: int) -> None:
         """Start drawing the garments of a tracked body for its frame of this size."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from mirror.config import WardrobeConfig
 from mirror.errors import MirrorError
-from render.fabrics import Fabric, load_fabric
+from render.fabrics import Fabric, list_fabrics, load_fabric
 from render.garments import Garment, list_garments, load_garment
 from render.mesh import SkinnedMesh
 from render.renderer import Cloth
@@ -53,9 +53,11 @@ def cloth_of(garment: Garment, fabric: Fabric, size: str) -> Cloth:
 
 
 class Wardrobe:
-    """The outfits that the mirror can show: the configured one first, then each garment alone.
+    """The outfits and fabrics that the mirror can show, and which of them it is to show.
 
-    A garment alone takes the place of the configured garments that it would clash with.
+    Outfits: the configured one first, then each garment alone, which takes the place of the
+    configured garments that it would clash with. ``loaded`` and ``fabric_named`` may be called
+    in any thread.
     """
 
     def __init__(self, config: WardrobeConfig) -> None:
@@ -63,23 +65,49 @@ class Wardrobe:
         self._first = tuple(config.garments)
         self._outfits = [self._first, *self._others()]
         self._at = 0
+        self._chosen: tuple[str, ...] | None = None  # garments that stand in no row
+        self._bolts = [str(page["name"]) for page in list_fabrics(config.folders)]
+        self._bolt = config.fabric
 
     @property
     def names(self) -> tuple[str, ...]:
         """Garments of the present outfit, as configured."""
-        return self._outfits[self._at]
+        return self._outfits[self._at] if self._chosen is None else self._chosen
 
     def turn(self, steps: int) -> None:
         """Go to another outfit, around the rack."""
         self._at = (self._at + steps) % len(self._outfits)
+        self._chosen = None
 
-    def cloths(self) -> list[Cloth]:
-        """The present outfit, loaded. MirrorError names what is missing or broken."""
-        return [self._load(name) for name in self.names]
+    def choose(self, names: Sequence[str]) -> None:
+        """Go to these garments, whether or not they stand on the rack together."""
+        self._chosen = tuple(names)
 
-    def _load(self, name: str) -> Cloth:
+    def turn_fabric(self, steps: int) -> str:
+        """The name of the fabric so many places on from the one last turned to or chosen."""
+        at = self._bolts.index(self._bolt) + steps if self._bolt in self._bolts else min(steps, 0)
+        self._bolt = self._bolts[at % len(self._bolts)] if self._bolts else ""
+        return self._bolt
+
+    def choose_fabric(self, name: str) -> None:
+        """Turn on from this fabric."""
+        self._bolt = name
+
+    def fabric_named(self, name: str) -> Fabric:
+        """A fabric by name or folder. MirrorError names what is missing or broken."""
+        return load_fabric(name, self._config.folders)
+
+    def loaded(self, names: Sequence[str], fabric: Fabric | None = None) -> list[Cloth]:
+        """Garments of one fabric, by default the configured one or their own, in the configured size.
+
+        MirrorError names what is missing or broken.
+        """
+        return [self._load(name, fabric) for name in names]
+
+    def _load(self, name: str, fabric: Fabric | None) -> Cloth:
         garment = load_garment(name, self._config.folders)
-        fabric = load_fabric(self._config.fabric or garment.default_fabric, self._config.folders)
+        if fabric is None:
+            fabric = self.fabric_named(self._config.fabric or garment.default_fabric)
         return cloth_of(garment, fabric, self._config.size)
 
     def _others(self) -> list[tuple[str, ...]]:

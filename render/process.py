@@ -2,6 +2,7 @@
 
 Reads topics ``body`` and ``frame`` and the rings ``frames`` and ``layers``; writes topic
 ``shown`` and, in lock-step, ``credit``; the video and the masks that the configuration names.
+Other clothes while it runs: ``render.changes``.
 
 Frame N is shown with the body of frame N. Where no body comes although frames do (inference
 starts, hangs or died), the plain mirror picture is shown instead; never in lock-step, where
@@ -23,10 +24,10 @@ from mirror.bus import Dispatcher, Newest, wait_any
 from mirror.errors import MirrorError
 from mirror.messages import Body, Credit, Frame, Shown, SlotRef
 from mirror.process import Context
+from render.changes import Changes
 from render.compositing import Picture
 from render.display import open_display
 from render.dresser import Dressed, Dresser
-from render.outfit import Wardrobe
 from render.recorder import Recorder
 
 _WAIT_MS = 100.0  # longest sleep without looking after window and heartbeat
@@ -42,8 +43,7 @@ class Mirror:
         self._context = context
         self._ring = RingReader()
         self._dresser = Dresser(BodyModel.load())
-        self._wardrobe = Wardrobe(config.wardrobe)
-        self._dresser.wear(self._wardrobe.cloths())
+        self._changes = Changes(context, self._dresser)
         self._masks = _masks_folder(config.render.masks)
         self._recorder = (
             Recorder(Path(config.render.out), wait=config.capture.pace == "all")
@@ -73,6 +73,7 @@ class Mirror:
             self.counts["dropped"] += 1
             return
         stage_ms = dict(message.stage_ms) if isinstance(message, Body) else {}
+        self._changes.advance(message.t_source_ns)
         try:
             dressed = self._dress(message, message.image, stage_ms)
         except Overwritten:
@@ -155,21 +156,27 @@ class Mirror:
     @property
     def outfit(self) -> tuple[str, ...]:
         """Names of the garments worn."""
-        return self._wardrobe.names
+        return self._changes.garments
+
+    @property
+    def fabric(self) -> str:
+        """Name of the fabric worn; "" where each garment is of its own."""
+        return self._changes.fabric
 
     # Around the frames ----------------------------------------------------------------------------
 
     def tend(self) -> None:
-        """Follow what the user did at the window: other clothes, or the end."""
+        """Follow what is asked for, at the window and by the operator: other clothes, or the end."""
         for event in self._display.poll():
             if event == "quit":
                 self.quit = True
+            elif event == "weave":
+                self._changes.weave()
+            elif event in ("next_fabric", "previous_fabric"):
+                self._changes.turn_fabric(1 if event == "next_fabric" else -1)
             else:
-                self._wardrobe.turn(1 if event == "next" else -1)
-                try:
-                    self._dresser.wear(self._wardrobe.cloths())
-                except MirrorError as error:  # the clothes worn so far stay on
-                    self._context.log.warning("%s", error)
+                self._changes.turn(1 if event == "next" else -1)
+        self._changes.tend()
 
     def _count(self, message: Body | Frame, t_display_ns: int) -> None:
         self.counts["shown"] += 1
@@ -194,6 +201,7 @@ class Mirror:
                 self._recorder.close()
         finally:
             self._display.close()
+            self._changes.close()
             self._dresser.close()
             self._ring.close()
             self._shown.close()

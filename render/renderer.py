@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from render import gl  # first: chooses the OpenGL platform
 from render.mesh import Floats, SkinnedMesh, dense_weights, project, skin_points, spread_sample
-from render.resources import Program, SkinnedPrimitive, Texture
+from render.resources import Mipmaps, Program, SkinnedPrimitive, Texture
 
 # isort: split
 from OpenGL import GL
@@ -98,15 +98,16 @@ class _Chosen:
 class _Loaded:
     """A surface on the GPU, with the shape it was last uploaded in."""
 
-    def __init__(
-        self, mesh: SkinnedMesh, repeat_m: tuple[float, float], size_steps: float, opening_m: float
-    ) -> None:
+    def __init__(self, mesh: SkinnedMesh, size_steps: float, opening_m: float) -> None:
         self.mesh = mesh
         self.size_steps = size_steps
-        self.primitive = SkinnedPrimitive(mesh, repeat_m, opening_m)
-        self.primitive._add_to_context()
+        self.primitive = SkinnedPrimitive(mesh, opening_m)
         self._shape: Floats | None = None
         self.rest: Floats = mesh.positions
+
+    def upload(self) -> None:
+        """Take it to the GPU."""
+        self.primitive._add_to_context()
 
     def reshape(self, shape: Floats) -> bool:
         """Follow the body's shape; True if the rest vertices changed."""
@@ -118,34 +119,74 @@ class _Loaded:
         return True
 
 
-class _Dressed(_Loaded):
-    """A garment on the GPU."""
+@dataclass(frozen=True)
+class Bolt:
+    """A fabric ready to be uploaded; made in any thread. ``repeat_m`` as ``Cloth``'s."""
+
+    albedo: Mipmaps
+    relief: Mipmaps
+    repeat_m: tuple[float, float]
+
+    @classmethod
+    def of(
+        cls,
+        albedo: NDArray[np.uint8],
+        relief: NDArray[np.uint8] | None,
+        repeat_m: tuple[float, float],
+    ) -> Bolt:
+        """From pictures as ``Cloth``'s."""
+        flat = np.full((1, 1, 3), 128, np.uint8)
+        return cls(Mipmaps.of(albedo, True), Mipmaps.of(flat if relief is None else relief, False), repeat_m)
+
+
+class _Fabric:
+    """A fabric on the GPU; several garments may be of it."""
+
+    def __init__(self, bolt: Bolt) -> None:
+        self.repeats: Floats = np.reciprocal(np.array(bolt.repeat_m, np.float32))
+        self.albedo = Texture(bolt.albedo)
+        self.relief = Texture(bolt.relief)
+
+    def relief_shows(self, metres_per_px: float) -> bool:
+        """Whether anything of the relief is left where a pixel covers this much cloth."""
+        texels = metres_per_px * self.relief.size[0] * float(self.repeats[0])
+        level = int(np.clip(round(np.log2(max(texels, 1.0))), 0, len(self.relief.contrast) - 1))
+        return self.relief.contrast[level] > _FLAT
+
+    def bind(self, albedo: int, relief: int | None) -> None:
+        self.albedo.bind(albedo)
+        if relief is not None:
+            self.relief.bind(relief)
+
+    def delete(self) -> None:
+        self.albedo.delete()
+        self.relief.delete()
+
+
+class Fitted(_Loaded):
+    """A garment made ready for the GPU, in any thread; ``GarmentRenderer.dress`` uploads it."""
 
     def __init__(self, cloth: Cloth) -> None:
-        super().__init__(cloth.mesh, cloth.repeat_m, cloth.size_steps, _OPENING_M)
+        super().__init__(cloth.mesh, cloth.size_steps, _OPENING_M)
         self.cloth = cloth
-        self.albedo = Texture(cloth.albedo, colour=True)
-        self.relief = None if cloth.relief is None else Texture(cloth.relief, colour=False)
+        self._bolt = Bolt.of(cloth.albedo, cloth.relief, cloth.repeat_m)
         flat = np.array([[[128, 128, OPEN]]], np.uint8)
-        self.detail = Texture(flat if cloth.detail is None else cloth.detail, colour=False, repeats=False)
+        self._detail = Mipmaps.of(flat if cloth.detail is None else cloth.detail, colour=False)
         mesh = cloth.mesh
         self.sample = _Chosen(mesh, spread_sample(mesh.positions, _SAMPLE_M))
         self.anchors = _Chosen(mesh, np.array(list(cloth.anchors.values()), np.intp))
 
-    def relief_shows(self, metres_per_px: float) -> bool:
-        """Whether anything of the relief is left where a pixel covers this much cloth."""
-        if self.relief is None:
-            return False
-        texels = metres_per_px * self.relief.size[0] / self.cloth.repeat_m[0]
-        level = int(np.clip(round(np.log2(max(texels, 1.0))), 0, len(self.relief.contrast) - 1))
-        return self.relief.contrast[level] > _FLAT
+    def upload(self) -> None:
+        """Take it to the GPU."""
+        super().upload()
+        self.fabric = _Fabric(self._bolt)
+        self.detail = Texture(self._detail, repeats=False)
 
     def delete(self) -> None:
+        """Free what is on the GPU."""
         self.primitive.delete()
-        self.albedo.delete()
         self.detail.delete()
-        if self.relief is not None:
-            self.relief.delete()
+        self.fabric.delete()
 
 
 class GarmentRenderer(Renderer):  # type: ignore[misc]
@@ -166,11 +207,24 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         self._program_cache = ShaderProgramCache(shader_dir=str(Path(__file__).with_name("shaders")))
         with gl.errors_as("setting up the renderer"):
             self._depth = self._program("depth.frag")
-            self._plain = self._program("cloth.frag", SHADED=1)
-            self._relief = self._program("cloth.frag", SHADED=1, RELIEF=1)
-            self._body = None if body is None else _Loaded(body, (1.0, 1.0), 0.0, 0.0)
+            # By what shows: the relief of the cloth, another fabric that comes.
+            self._cloth = {
+                (relief, fading): self._program(
+                    "cloth.frag",
+                    SHADED=1,
+                    **{"RELIEF": 1} if relief else {},
+                    **{"FADING": 1} if fading else {},
+                )
+                for relief in (False, True)
+                for fading in (False, True)
+            }
+            self._body = None if body is None else _Loaded(body, 0.0, 0.0)
+            if self._body is not None:
+                self._body.upload()
             gl.check("setting up the renderer")
-        self._dressed: list[_Dressed] = []
+        self._dressed: list[Fitted] = []
+        self._next: _Fabric | None = None
+        self._share = 0.0
         self._buffer = np.zeros(0, np.uint8)
         self._pending: Box | None = None
         self._skin = np.zeros((0, 3, 4), np.float32)
@@ -191,6 +245,10 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
             wrapped.unit("detail", 2)
             if "RELIEF" in defines:
                 wrapped.unit("relief", 1)
+            if "FADING" in defines:
+                wrapped.unit("next_albedo", 3)
+            if {"RELIEF", "FADING"} <= defines.keys():
+                wrapped.unit("next_relief", 4)
         return wrapped
 
     # Contents -----------------------------------------------------------------------------------
@@ -200,13 +258,68 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         """The garments drawn, in drawing order (innermost first)."""
         return [dressed.cloth for dressed in self._dressed]
 
-    def dress(self, cloths: Sequence[Cloth]) -> None:
+    def dress(self, cloths: Sequence[Cloth | Fitted]) -> None:
         """Draw these garments from now on, instead of the former ones."""
+        fitted = [Fitted(cloth) if isinstance(cloth, Cloth) else cloth for cloth in cloths]
         with gl.errors_as("loading garments"):
-            for dressed in self._dressed:
-                dressed.delete()
-            self._dressed = [_Dressed(cloth) for cloth in sorted(cloths, key=lambda cloth: cloth.layer)]
+            self._undress()
+            for garment in sorted(fitted, key=lambda garment: garment.cloth.layer):
+                garment.upload()
+                self._dressed.append(garment)
             gl.check("loading garments")
+
+    def lay(self, bolt: Bolt) -> None:
+        """Have a fabric ready that all garments are to be of; ``fade`` brings it on."""
+        with gl.errors_as("loading a fabric"):
+            if self._next is not None:
+                self._next.delete()
+            self._next, self._share = _Fabric(bolt), 0.0
+            gl.check("loading a fabric")
+
+    def fade(self, share: float) -> None:
+        """Draw so much of the fabric laid ready, 0..1, and the rest of the old; at 1 the old one goes."""
+        if self._next is None:
+            raise ValueError("no fabric has been laid ready")
+        self._share = share
+        if share < 1.0:
+            return
+        for fabric in {dressed.fabric for dressed in self._dressed}:
+            fabric.delete()
+        for dressed in self._dressed:
+            dressed.fabric = self._next
+        self._next, self._share = None, 0.0
+
+    def warm_up(self) -> None:
+        """Draw a pixel in every way that garments are drawn.
+
+        Drivers compile a shader when it first draws, for half a second where the processor does the
+        drawing: not in the middle of a fade.
+        """
+        rough = np.array([[[0, 0, 255], [255, 255, 255]]], np.uint8)
+        with gl.errors_as("warming up"):
+            worn, fabric = (
+                [dressed.fabric for dressed in self._dressed],
+                _Fabric(Bolt.of(rough, rough, (1, 1))),
+            )
+            self._skin = np.tile(np.eye(3, 4, dtype=np.float32), (MAX_BONES, 1, 1))
+            for dressed in self._dressed:
+                dressed.fabric = fabric
+            for coming, self._share in ((None, 0.0), (fabric, 0.5)):
+                self._next = coming
+                for self._metres_per_px in (0.0, 100.0):
+                    self._draw((0, 0, 1, 1), np.zeros((9, 3), np.float32), 0.0)
+            GL.glFinish()
+            for dressed, own in zip(self._dressed, worn, strict=True):
+                dressed.fabric = own
+            self._next, self._share = None, 0.0
+            fabric.delete()
+
+    def _undress(self) -> None:
+        for dressed in self._dressed:
+            dressed.delete()
+        if self._next is not None:
+            self._next.delete()
+        self._dressed, self._next, self._share = [], None, 0.0
 
     def resize(self, width: int, height: int) -> None:
         """Draw for frames of another size, in pixels."""
@@ -329,8 +442,11 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         coefficients = light.astype(np.float32) * _SH_CONSTANTS[:, None]
         inside = (_INSIDE * coefficients[0].clip(0.0)) ** (1 / 2.2)
         current: Program | None = None
+        coming = self._next if self._share > 0.0 else None
         for number, dressed in enumerate(self._dressed, start=1):
-            program = self._relief if dressed.relief_shows(self._metres_per_px) else self._plain
+            fabrics = (dressed.fabric,) if coming is None else (dressed.fabric, coming)
+            relief = any(fabric.relief_shows(self._metres_per_px) for fabric in fabrics)
+            program = self._cloth[relief, coming is not None]
             if program is not current:
                 program.use()
                 program.matrix("projection", projection)
@@ -342,10 +458,13 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
                 current = program
             program.number("tag", number)
             program.number("recede", _RECEDE_M * (len(self._dressed) - number))
-            dressed.albedo.bind(0)
+            program.rows("repeats", dressed.fabric.repeats[None])
+            dressed.fabric.bind(0, 1 if relief else None)
             dressed.detail.bind(2)
-            if program is self._relief and dressed.relief is not None:
-                dressed.relief.bind(1)
+            if coming is not None:
+                program.rows("next_repeats", (coming.repeats / dressed.fabric.repeats)[None])
+                program.number("share", self._share)
+                coming.bind(3, 4 if relief else None)
             dressed.primitive.draw()
         GL.glBindVertexArray(0)
         GL.glDisable(GL.GL_SCISSOR_TEST)
@@ -398,7 +517,6 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
 
     def delete(self) -> None:
         """Free everything held in OpenGL."""
-        for dressed in getattr(self, "_dressed", []):
-            dressed.delete()
-        self._dressed = []
+        if hasattr(self, "_dressed"):
+            self._undress()
         super().delete()

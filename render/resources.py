@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -21,17 +22,15 @@ from pyrender.primitive import Primitive
 class SkinnedPrimitive(Primitive):  # type: ignore[misc]
     """A pyrender primitive whose joints and weights reach the GPU.
 
-    Attribute locations are those of ``skin.vert``. Positions have a buffer of their own, so
-    that a new shape uploads nothing else. With ``opening_m`` faces further than that from an
-    open edge are drawn from their front only: their back cannot be seen.
+    Making one touches no OpenGL. Attribute locations are those of ``skin.vert``. Positions have a
+    buffer of their own, so that a new shape uploads nothing else. With ``opening_m`` faces further
+    than that from an open edge are drawn from their front only: their back cannot be seen.
     """
 
     _vaid: int | None
     _buffers: list[int]
 
-    def __init__(
-        self, mesh: SkinnedMesh, repeat_m: tuple[float, float] = (1.0, 1.0), opening_m: float = 0.0
-    ) -> None:
+    def __init__(self, mesh: SkinnedMesh, opening_m: float = 0.0) -> None:
         super().__init__(
             positions=mesh.positions, normals=mesh.normals, joints_0=mesh.joints, weights_0=mesh.weights
         )
@@ -50,8 +49,7 @@ class SkinnedPrimitive(Primitive):  # type: ignore[misc]
         elif mesh.texcoords is not None:
             self._tangents = vertex_tangents(mesh.positions, mesh.normals, mesh.texcoords, mesh.faces)
         detail = np.zeros((count, 2), np.float32) if mesh.detail_uv is None else mesh.detail_uv
-        repeats = uv / np.asarray(repeat_m, np.float32)
-        self._texcoords = np.concatenate([repeats, detail], axis=1).astype(np.float32)
+        self._texcoords = np.concatenate([uv, detail], axis=1).astype(np.float32)
         # Normals change little with the shape: the depth-only surface stays as far under the skin.
         self._offset: Floats | None = None if mesh.inward is None else mesh.inward[:, None] * mesh.normals
         self._arm = arm_share(mesh.joints, mesh.weights)
@@ -116,28 +114,53 @@ class SkinnedPrimitive(Primitive):  # type: ignore[misc]
         GL.glDisable(GL.GL_CULL_FACE)
 
 
-class Texture:
-    """A repeating, mipmapped 2D texture from an (H, W, 3) uint8 RGB picture; row 0 is v = 0.
+@dataclass(frozen=True)
+class Mipmaps:
+    """A picture with its smaller levels, made ready for ``Texture`` in any thread, without OpenGL.
 
-    ``colour`` pictures hold sRGB values; their smaller levels average linear light, and the
-    shader gets sRGB values unconverted. ``contrast[i]`` is the standard deviation of level i's
-    first two channels, 0..1: what of a relief is left from afar.
+    ``levels``: (h, w, 4) uint8 RGBA each, as OpenGL keeps them, so that an upload is a copy.
+    ``contrast[i]`` is the standard deviation of level i's first two channels, 0..1: what of a
+    relief is left from afar.
     """
 
-    def __init__(self, picture: NDArray[np.uint8], colour: bool, repeats: bool = True) -> None:
+    levels: tuple[NDArray[np.uint8], ...]
+    contrast: tuple[float, ...]
+
+    @classmethod
+    def of(cls, picture: NDArray[np.uint8], colour: bool) -> Mipmaps:
+        """From an (H, W, 3) uint8 RGB picture.
+
+        ``colour`` pictures hold sRGB values; their smaller levels average linear light.
+        """
         if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
             raise ValueError(f"a texture must be (H, W, 3) uint8, not {picture.shape} {picture.dtype}")
-        self.size = (picture.shape[1], picture.shape[0])
-        self.contrast: list[float] = []
+        levels = tuple(_pyramid(picture, colour))
+        contrast = tuple(float(level[..., :2].std(axis=(0, 1)).max()) / 127.5 for level in levels)
+        return cls(tuple(np.dstack([p, np.full(p.shape[:2], 255, np.uint8)]) for p in levels), contrast)
+
+
+class Texture:
+    """A repeating, mipmapped 2D texture; row 0 is v = 0. The shader gets its values unconverted."""
+
+    def __init__(self, picture: Mipmaps, repeats: bool = True) -> None:
+        self.size = (picture.levels[0].shape[1], picture.levels[0].shape[0])
+        self.contrast = picture.contrast
         self._id = int(GL.glGenTextures(1))
         GL.glBindTexture(GL.GL_TEXTURE_2D, self._id)
         GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)
-        for level, pixels in enumerate(_pyramid(picture, colour)):
+        for level, pixels in enumerate(picture.levels):
             height, width = pixels.shape[:2]
             GL.glTexImage2D(
-                GL.GL_TEXTURE_2D, level, GL.GL_RGBA8, width, height, 0, GL.GL_RGB, GL.GL_UNSIGNED_BYTE, pixels
+                GL.GL_TEXTURE_2D,
+                level,
+                GL.GL_RGBA8,
+                width,
+                height,
+                0,
+                GL.GL_RGBA,
+                GL.GL_UNSIGNED_BYTE,
+                pixels,
             )
-            self.contrast.append(float(pixels[..., :2].std(axis=(0, 1)).max()) / 127.5)
         for name, value in (
             (GL.GL_TEXTURE_MAG_FILTER, GL.GL_LINEAR),
             # Blending two levels as well would nearly double the cost of a software texture.
@@ -196,9 +219,9 @@ class Program:
         return self._locations[name]
 
     def rows(self, name: str, values: Floats) -> None:
-        """Set an array of vec4 or vec3 from (N, 4) or (N, 3) float32."""
+        """Set an array of vec4, vec3 or vec2 from (N, 4), (N, 3) or (N, 2) float32."""
         values = np.ascontiguousarray(values, np.float32)
-        call = GL.glUniform4fv if values.shape[1] == 4 else GL.glUniform3fv
+        call = {4: GL.glUniform4fv, 3: GL.glUniform3fv, 2: GL.glUniform2fv}[values.shape[1]]
         call(self._at(name), len(values), values)
 
     def matrix(self, name: str, value: Floats) -> None:

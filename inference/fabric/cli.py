@@ -116,9 +116,9 @@ def _command(options: argparse.Namespace) -> str:
 
 def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
     """``mirror fabric sample``'s arguments."""
-    from inference.fabric.weave import NAMES
-
-    parser.add_argument("--class", dest="fabric_class", required=True, help=f"one of: {', '.join(NAMES)}")
+    parser.add_argument(
+        "--class", dest="fabric_class", required=True, help="such as tartan; a wrong one lists them all"
+    )
     parser.add_argument("--palette", required=True, help='one to four colours, such as "#7a1f1f,#10243f"')
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", default="512", help="px, one number or WIDTHxHEIGHT; multiples of 8")

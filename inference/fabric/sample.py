@@ -154,12 +154,17 @@ def normal_map(height: Array, relief_px: float) -> NDArray[np.uint8]:
     return out
 
 
+def check_name(name: str) -> str:
+    """The name itself. MirrorError if no fabric can be called that."""
+    if not re.fullmatch(r"[\w .-]{1,64}", name) or not name.strip(". "):
+        raise MirrorError(f"fabric name {name!r}: use letters, digits, spaces, - and _")
+    return name
+
+
 def write_fabric(made: Sample, folder: Path, *, name: str | None = None, licence: str = "CC0-1.0") -> Path:
     """Write the fabric folder. MirrorError if it cannot be written or holds something else."""
     page = folder / "fabric.toml"
-    name = name or folder.name
-    if not re.fullmatch(r"[\w .-]{1,64}", name):
-        raise MirrorError(f"fabric name {name!r}: use letters, digits, spaces, - and _")
+    name = check_name(name or folder.name)
     if folder.exists() and not page.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise MirrorError(f"{folder}: there is something else there; name another folder")
     lines = [

@@ -9,7 +9,7 @@ layout(location = 0) in vec3 position;
 layout(location = 1) in vec3 normal;
 layout(location = 2) in uvec4 joints;
 layout(location = 3) in vec4 weights;
-layout(location = 4) in vec4 texcoord; // xy in repeats of the fabric, zw into the garment's detail
+layout(location = 4) in vec4 texcoord; // xy in metres of fabric, zw into the garment's detail
 layout(location = 5) in vec4 tangent;  // xyz towards +u; w the sign of the bitangent (+v)
 layout(location = 6) in float arm;     // how much of the vertex hangs on an arm, 0..1
 
@@ -21,6 +21,7 @@ uniform float recede; // metres by which the depth test sees the surface further
 uniform vec3 light[9];    // irradiance / pi, linear colour, basis constants multiplied in
 uniform float grey[9];    // luminance of light
 uniform float face_depth; // metres; a sleeve nearer than this is in front of the head
+uniform vec2 repeats;     // of the fabric in a metre
 // Few and full: a software rasteriser pays by the varying.
 out vec4 v_light; // factor to the sRGB-encoded albedo; over 0.5 in w: a sleeve before the face
 out vec4 v_texcoord;
@@ -84,7 +85,7 @@ void main()
     vec3 e = irradiance(n);
     v_light.rgb = encoded(e) * (1.0 - RIM * (1.0 - abs(dot(n, normalize(camera)))));
     v_light.w = camera.z < face_depth ? arm : 0.0;
-    v_texcoord = texcoord;
+    v_texcoord = vec4(texcoord.xy * repeats, texcoord.zw);
     vec3 t = vec3(dot(x.xyz, tangent.xyz), dot(y.xyz, tangent.xyz), dot(z.xyz, tangent.xyz));
     t = normalize(t - n * dot(n, t));
     v_tilt = tilt(n, t, cross(n, t) * tangent.w, e);

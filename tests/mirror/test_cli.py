@@ -56,6 +56,8 @@ def runtime(runtime_dir: Path) -> Iterator[Path]:
         ["logs", "-n", "-3"],
         ["garment"],
         ["fabric", "show"],
+        ["fabric", "weave", "--class", "tartan"],
+        ["fabric", "weave", "--class", "tartan", "--palette", "#123", "--seed", "-1"],
     ],
 )
 def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,6 +84,9 @@ def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture
         ["garment", "list"],
         ["garment", "show"],
         ["fabric", "list"],
+        ["fabric", "wear"],
+        ["fabric", "weave"],
+        ["garment", "wear"],
     ],
 )
 def test_every_command_has_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:

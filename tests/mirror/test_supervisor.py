@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,23 @@ def test_missing_module_is_told(tmp_path: Path, runtime_dir: Path) -> None:
     log = logging.getLogger("test-supervisor")
     with pytest.raises(MirrorError, match=r"loop ended with exit code 1: .*No module named"):
         Supervisor(load(None), runtime_dir, log, table=table, one_shot=True).run()
+
+
+def test_who_stands_aside_is_not_waited_for(tmp_path: Path, runtime_dir: Path) -> None:
+    """A replay would start the weaver for nothing; a clip shown live would never end."""
+    loop, show = make_table(tmp_path, "loop", "show")
+    os.environ["PYTHONPATH"] = str(tmp_path)
+    aside = replace(loop, aside=True)
+    for one_shot in (True, False):
+        shown: list[Shown] = []
+        log = logging.getLogger("test-supervisor")
+        supervisor = Supervisor(
+            load(None), runtime_dir, log, table=[show, aside], one_shot=one_shot, on_shown=shown.append
+        )
+        supervisor.run()
+        assert [frame.seq for frame in shown] == [0, 1, 2, 3]
+        assert [child.process.name for child in supervisor._children] == ["show", "loop"][: 2 - one_shot]
+    assert list(runtime_dir.iterdir()) == []
 
 
 def test_tables_agree() -> None:

@@ -65,7 +65,7 @@ def test_verification_notices_a_mistake(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scope", [[], ["--user"]])
 def test_units_keep_their_promises(tmp_path: Path, scope: list[str]) -> None:
-    """A hung process would stay, a picture could leave, or three processes not find each other."""
+    """A hung process would stay, a picture could leave, or the processes not find each other."""
     folder = install(tmp_path, *scope)
     assert sorted(path.name for path in folder.iterdir()) == sorted([*units.SERVICES, units.TARGET])
     for name in units.SERVICES:

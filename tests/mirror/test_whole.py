@@ -16,6 +16,7 @@ import cv2
 import pytest
 
 from capture.ring import SHM, ring_prefix
+from mirror.processes import PROCESSES
 from mirror.replay import DEMO_CLIP
 from mirror.report import KEYS, TIMES
 from mirror.runtime import is_alive
@@ -159,7 +160,7 @@ def of(runtime: Path) -> Status:
 
 def test_killed_processes_come_back_one_by_one(live: Path) -> None:
     """One crash would end the show, take other processes with it, or leak shared memory."""
-    for number in range(3):
+    for number in range(len(PROCESSES)):
         before = of(live)
         victim = before.processes[number]
         os.kill(victim.pid or 0, signal.SIGKILL)
@@ -176,6 +177,62 @@ def test_killed_processes_come_back_one_by_one(live: Path) -> None:
     assert not any(is_alive(pid) for pid in pids)
     assert not live.exists()
     assert not list(SHM.glob(f"{ring_prefix(live)}*"))
+
+
+def test_the_operator_changes_clothes(live: Path) -> None:
+    """The commands would do nothing, hang, or disturb the picture; a woven fabric could not be kept."""
+    at = ("--runtime", live)
+    before = of(live)
+    done = mirror("fabric", "wear", "tartan_red", *at)
+    assert (done.returncode, done.stdout) == (0, "wearing tshirt in tartan_red\n"), done.stderr
+    done = mirror("garment", "wear", "long_sleeve,trousers", *at)
+    assert (done.returncode, done.stdout) == (0, "wearing long_sleeve, trousers in tartan_red\n"), done.stderr
+    weave = ("fabric", "weave", "--class", "tartan", "--palette", "#7a1f1f,#10243f", "--seed", "7", *at)
+    done = mirror(*weave)
+    assert done.returncode == 0, done.stderr
+    assert "class tartan, palette #7a1f1f,#10243f, seed 7" in done.stdout
+    for arguments, line in (
+        (("fabric", "wear", "nonesuch"), "mirror: no fabric 'nonesuch'; there are: "),
+        (("garment", "wear", "toga"), "mirror: no garment 'toga'; there are: "),
+        (("fabric", "weave", "--class", "lace", "--palette", "#123"), "mirror: no fabric class 'lace'"),
+        (("fabric", "weave", "--class", "plain", "--palette", "#123", "--keep", "tartan_red"), "already"),
+        (("fabric", "weave", "--class", "plain", "--palette", "#123", "--keep", "../up"), "fabric name"),
+    ):
+        done = mirror(*arguments, *at)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert line in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    (weaver,) = (process for process in of(live).processes if process.name == "weaver")
+    os.kill(weaver.pid or 0, signal.SIGKILL)
+    done = mirror(*weave)  # served once it is back
+    assert done.returncode == 0, done.stderr
+    after = of(live)
+    assert [p.restarts for p in after.processes if p.name != "weaver"] == [0, 0, 0]
+    assert after.frames > before.frames
+    assert mirror("stop", "--runtime", live).returncode == 0
+    assert not live.exists()
+    assert not list(SHM.glob(f"{ring_prefix(live)}*"))
+    done = mirror(*weave)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"mirror: no mirror runs in {live}; `mirror start` starts one\n"
+
+
+def test_a_woven_fabric_is_kept(stills: Path, runtime_dir: Path, tmp_path: Path) -> None:
+    """What a shopper liked would be lost, or another fabric stand under its name."""
+    runtime, wardrobe = runtime_dir / "run", tmp_path / "wardrobe"
+    folders = ("--set", f"wardrobe.folders={wardrobe}")
+    options = ("--source", stills, "--set", "capture.loop=true", "--display", "none", *folders)
+    assert mirror("start", "--runtime", runtime, *options).returncode == 0
+    what = ("--class", "denim", "--palette", "#20304a,#e8e8e0", "--seed", "3")
+    done = mirror("fabric", "weave", *what, "--keep", "house denim", "--runtime", runtime)
+    assert done.returncode == 0, done.stderr
+    done = mirror("fabric", "wear", "house denim", "--runtime", runtime)
+    assert done.stdout == "wearing tshirt in house denim\n", done.stderr
+    assert mirror("stop", "--runtime", runtime).returncode == 0
+    assert mirror("fabric", "sample", *what, "--out", tmp_path / "same").returncode == 0
+    kept = wardrobe / "fabrics" / "house denim"
+    for name in ("albedo.png", "normal.png"):
+        assert (kept / name).read_bytes() == (tmp_path / "same" / name).read_bytes()
 
 
 def test_running_processes_have_no_network_socket(live: Path) -> None:

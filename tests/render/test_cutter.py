@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from scipy.spatial import cKDTree
 
 from inference.body_model import BodyModel
 from mirror.errors import MirrorError
@@ -215,3 +216,47 @@ def test_wrong_cut_is_explained(
 def test_blocks_share_the_bodys_shape_space() -> None:
     """Blocks of another bake would dress everybody in someone else's shape."""
     assert len(cut_blocks.load().basis) == BodyModel.load().components
+
+
+@pytest.mark.parametrize(
+    "name", ["tshirt", "long_sleeve", "tank_top", "dress", "skirt", "trousers", "shorts"]
+)
+def test_stripes_meet_at_the_side_seams_of_what_is_shipped(name: str) -> None:
+    """A check that jumps at the side seam is the mark of a cheap garment."""
+    garment = load_garment(name)
+    low = garment.vertices[:, 1] < 1.2  # below the armholes
+    _, point, copies = np.unique(garment.vertices.round(5), axis=0, return_inverse=True, return_counts=True)
+    point = point.ravel()
+    seam = np.flatnonzero(low & (copies[point] > 1))
+    order = seam[np.argsort(point[seam], kind="stable")]
+    same = point[order[1:]] == point[order[:-1]]
+    a, b = order[:-1][same], order[1:][same]
+    assert len(a) > 20
+    heights = garment.vertices[a, 1]
+    assert np.ptp(heights) > 0.6 * np.ptp(garment.vertices[low, 1]), "the seams are not all there"
+    assert np.abs(garment.uv[a, 1] - garment.uv[b, 1]).max() < 0.001
+
+
+@pytest.mark.parametrize("name", ["tshirt", "long_sleeve", "trousers", "shorts"])
+def test_left_and_right_panels_are_mirror_images(name: str) -> None:
+    """Checks on the two sleeves or legs would sit at other heights, or off by some of a repeat."""
+    page = read_page(PACKAGED / "garments" / name, "garments", GarmentPage)
+    made = cutter.make_pattern(page.kind, cut_page.parse(page.cut, "page"), BodyModel.load())
+    points = made.place.points[made.old]
+    piece = cut_panels.pieces(made.cloth)
+    count = int(piece.max()) + 1
+    middle = np.array([points[piece == p].mean(0) for p in range(count)])
+    pairs = [
+        (left, right)
+        for left in range(count)
+        for right in range(count)
+        if middle[left, 0] > 0.05 and np.linalg.norm(middle[left] * (-1, 1, 1) - middle[right]) < 0.02
+    ]
+    assert len(pairs) == (2 if page.kind in ("trousers", "shorts") else 1)
+    for left, right in pairs:
+        tree = cKDTree(points[piece == right])
+        distance, near = tree.query(points[piece == left] * (-1, 1, 1))
+        exact = distance < 0.0005
+        assert exact.sum() > 30
+        there, here = made.uv[piece == right][near[exact]], made.uv[piece == left][exact]
+        assert np.percentile(np.abs(here * (-1, 1) - there), 95) < 0.006

@@ -168,17 +168,20 @@ def test_plain_window_has_the_size_of_the_frame(
 
 def test_operator_is_heard(mirror: Callable[..., subprocess.Popen[str]]) -> None:
     """Keys, a presenter's clicker and the window's close button are all that an operator has."""
-    keys = ["ESCAPE", "q", "RIGHT", "PAGEDOWN", "SPACE", "LEFT", "PAGEUP", "x"]
+    keys = ["ESCAPE", "q", "RIGHT", "PAGEDOWN", "SPACE", "LEFT", "PAGEUP", "x", "f", "UP", "w"]
     process = mirror(
         "window = Window(fullscreen=True)\n"
         f"keys = [getattr(pygame, 'K_' + key) for key in {keys}]\n"
         "for key in keys: pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key))\n"
+        "shift = {'key': pygame.K_f, 'mod': pygame.KMOD_SHIFT}\n"
+        "pygame.event.post(pygame.event.Event(pygame.KEYDOWN, shift))\n"
         "pygame.event.post(pygame.event.Event(pygame.QUIT))\n"
         "print(window.poll(), window.poll())\n"
         "window.close(); window.close()\n"
     )
     output, errors = process.communicate(timeout=60)
-    wanted = ["quit", "quit", "next", "next", "next", "previous", "previous", "quit"]
+    wanted = ["quit", "quit", "next", "next", "next", "previous", "previous"]
+    wanted += ["next_fabric", "previous_fabric", "weave", "previous_fabric", "quit"]
     assert f"{wanted} []" in output, errors
     assert process.returncode == 0
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -269,6 +269,14 @@ class Keys:
         return
 
 
+def _tend_until(mirror: Mirror, done: Callable[[], bool]) -> None:
+    end = time.monotonic() + WAIT_MS / 1e3
+    while not done():
+        assert time.monotonic() < end, "it never came on"
+        mirror.tend()
+        time.sleep(0.005)
+
+
 def test_keys_change_clothes_and_end(runtime_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The clicker's keys: next and previous outfit, and the end."""
     keys = Keys()
@@ -278,17 +286,20 @@ def test_keys_change_clothes_and_end(runtime_dir: Path, monkeypatch: pytest.Monk
     mirror = Mirror(context)
     try:
         first = mirror.outfit
-        seen = []
+        seen: list[tuple[str, ...]] = []
         for _ in range(4):
             keys.pressed = ["next"]
-            mirror.tend()
+            _tend_until(mirror, lambda: mirror.outfit not in (first, *seen))
             seen.append(mirror.outfit)
         assert first == ("tshirt", "shorts")
         assert len({first, *seen}) == 5
         assert all(len({"trousers", "shorts", "skirt"} & set(outfit)) <= 1 for outfit in seen)
         keys.pressed = ["previous"] * 4
-        mirror.tend()
-        assert mirror.outfit == first
+        _tend_until(mirror, lambda: mirror.outfit == first)
+        keys.pressed = ["next_fabric"]
+        _tend_until(mirror, lambda: mirror.fabric == "chambray_blue")
+        keys.pressed = ["weave"]
+        mirror.tend()  # there is no weaver here: nothing happens
         assert not mirror.quit
         keys.pressed = ["quit"]
         mirror.tend()

@@ -13,7 +13,7 @@ from OpenGL import GL
 from inference.body_model import BONES
 from render import gl
 from render.mesh import SkinnedMesh, coarsened, dense_weights, near_openings, project, skin_points
-from render.renderer import OPEN, OVER, Cloth, Drawing, GarmentRenderer
+from render.renderer import OPEN, OVER, Bolt, Cloth, Drawing, GarmentRenderer
 from tests.render.figures import WHITE_LIGHT, cloth, facing_camera, tube
 
 W, H = 320, 240
@@ -370,3 +370,33 @@ def _linear(srgb: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _srgb(linear: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def test_a_fabric_fades_into_another(make: Make) -> None:
+    """Halfway both show at their own scales; at the end nothing of the old one, and its memory is free."""
+    mesh = tube(0.2, 0.6, 1.4)
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(40, 215, (16, 16, 3), np.uint8) for _ in range(4)]
+    old = replace(cloth(mesh, repeat_m=(0.5, 0.5)), albedo=pictures[0], relief=pictures[1])
+    new = replace(cloth(mesh, repeat_m=(0.2, 0.3)), albedo=pictures[2], relief=pictures[3])
+    plain = replace(new, relief=None)
+    light = WHITE_LIGHT * 0.4
+    light[3] = 0.3
+    for target in (new, plain):
+        before, after = (shot(make([worn]), light=light).astype(int) for worn in (old, target))
+        renderer = make([old])
+        renderer.warm_up()
+        renderer.lay(Bolt.of(target.albedo, target.relief, target.repeat_m))
+        assert np.array_equal(shot(renderer, light=light), before), "it shows before it is faded in"
+        renderer.fade(0.5)
+        half = shot(renderer, light=light).astype(int)
+        assert np.array_equal(half[..., 3], before[..., 3])
+        for end in (before, after):
+            assert np.abs(half - end)[half[..., 3] > 0].mean() > 5
+        assert np.abs(half - (before + after) / 2)[half[..., 3] > 0].mean() < 3
+        used = renderer._dressed[0].fabric.albedo._id
+        renderer.fade(1.0)
+        assert np.array_equal(shot(renderer, light=light), after)
+        assert not GL.glIsTexture(used)
+        with pytest.raises(ValueError, match="no fabric"):
+            renderer.fade(0.5)
