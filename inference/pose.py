@@ -344,14 +344,17 @@ class PoseTracker:
         self._follow(np.zeros_like(frame), 1)
         alone = _without(frame, person, self._others)
         found = self._follow(alone, 1)
-        for _ in range(SETTLE_PASSES if found else 0):
-            # The region of interest settles over some passes: here, not before the shopper's eyes.
-            before, found = found, self._follow(alone, 1) or found
-            moved = np.linalg.norm(found[0][:, :2] - before[0][:, :2], axis=1)
-            if float(np.median(moved)) < SETTLED * torso(found[0])[1]:
-                break
         if found is None:
             return None
+        for _ in range(SETTLE_PASSES):
+            # The region of interest settles over some passes: here, not before the shopper's eyes.
+            again = self._follow(alone, 1)
+            if again is None:
+                continue
+            moved = np.linalg.norm(again[0][:, :2] - found[0][:, :2], axis=1)
+            found = again
+            if float(np.median(moved)) < SETTLED * torso(found[0])[1]:
+                break
         centre, length = torso(found[0])
         if np.linalg.norm(centre - torso(person)[0]) > 0.8 * length:
             return None
