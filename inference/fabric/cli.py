@@ -25,6 +25,13 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, help="folder of the run; a run found there goes on"
     )
     parser.add_argument("--swatches", type=Path, help="folder of swatch photos to join the woven tiles")
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="leave out swatches with it in their name",
+    )
     parser.add_argument("--crops", type=int, default=24, help="tiles cut from each swatch")
     parser.add_argument("--procedural", type=int, default=200, help="woven tiles a class")
     parser.add_argument("--steps", type=int, default=6000, help="steps to reach in all")
@@ -66,6 +73,7 @@ def train(options: argparse.Namespace) -> int:
         crops=options.crops,
         per_class=options.procedural,
         seed=options.seed,
+        without=options.without,
         rank=rank,
     )
     schedule = Schedule(steps=options.steps, batch=options.batch, seed=options.seed)
@@ -109,6 +117,8 @@ def _command(options: argparse.Namespace) -> str:
         words += [f"--{name}", str(getattr(options, name))]
     if options.swatches is not None:
         words += ["--swatches", "SWATCHES", "--crops", str(options.crops)]
+        for word in options.without:
+            words += ["--without", word]
     for word in options.set:
         words += ["--set", word]
     return shlex.join(words)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from inference.fabric.split import LIST, file_digest, trainable
 from inference.fabric.swatches import SwatchSet, load_swatches, procedural_swatches
 from mirror.errors import MirrorError
 
@@ -13,10 +16,18 @@ _PATIENCE_S = 3600.0
 
 
 def training_set(
-    out: Path, *, swatches: Path | None, crops: int, per_class: int, seed: int, rank: int = 0
+    out: Path,
+    *,
+    swatches: Path | None,
+    crops: int,
+    per_class: int,
+    seed: int,
+    without: Sequence[str] = (),
+    rank: int = 0,
 ) -> tuple[SwatchSet, dict[str, str]]:
     """(the run's tiles, what they are in words). Built once into ``out``; a resumed run reads them again.
 
+    Swatches that the split holds out are left out, and those with a word of ``without`` in their name.
     The first process builds; the others wait for its file. MirrorError on a bad swatch folder.
     """
     held = out / FILE
@@ -25,8 +36,11 @@ def training_set(
     if swatches is not None:
         from inference.fabric.dataset import build
 
-        photos = build(swatches) if rank == 0 or not held.exists() else None
-        wanted += f"; {crops} crops of each swatch in a folder"
+        found = build(swatches)
+        photos = [s for s in trainable(found) if not any(word in s.name for word in without)]
+        if not photos:
+            raise MirrorError(f"{swatches}: every swatch is held out or left out")
+        wanted += f"; {crops} tiles of each of {len(photos)} swatches"
     note = held.with_suffix(".txt")
     if rank == 0 and not (held.exists() and note.exists()):
         out.mkdir(parents=True, exist_ok=True)
@@ -34,9 +48,7 @@ def training_set(
         if photos is not None:
             from inference.fabric.dataset import tiles
 
-            licences = sorted({s.label.licence or "no licence stated" for s in photos})
-            wanted += f" ({len(photos)} pictures; {', '.join(licences)})"
-            data = data.join(tiles(photos, crops, seed))
+            data = data.join(tiles(photos, crops, seed, whole=True))
         data.save(held)
         note.write_text(wanted, "utf-8")
     deadline = time.monotonic() + _PATIENCE_S
@@ -45,6 +57,11 @@ def training_set(
             raise MirrorError(f"{held}: the first process has not built it in an hour")
         time.sleep(0.2)
     facts = note.read_text("utf-8")
-    if not facts.startswith(wanted.split(" (")[0]):
+    if facts != wanted:
         raise MirrorError(f"{out}: holds a run on {facts!r}; start with another --out")
-    return load_swatches(held), {"trained_on": facts}
+    names = [f"{s.name} ({s.label.licence or 'licence not stated'})" for s in photos or []]
+    told = {"trained_on": facts + (": " + ", ".join(names) if names else "")}
+    return load_swatches(held), told | {
+        "trained_on_sha256": json.dumps([s.digest for s in photos or []]),
+        "held_out": f"{LIST.name}, sha256 {file_digest(LIST)}",
+    }

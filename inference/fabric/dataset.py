@@ -21,13 +21,15 @@ from inference.fabric.labels import (
     Repeat,
     find_palette,
     find_repeats,
+    fit_palette,
     guess_class,
     luminance,
     wave_vectors,
 )
 from inference.fabric.review import Entry, Label, merge, read_review, write_review
+from inference.fabric.split import file_digest
 from inference.fabric.swatches import TILE, SwatchSet
-from inference.fabric.weave import CLASSES, NAMES, check_class
+from inference.fabric.weave import CLASSES, COLOURS, NAMES, check_class
 from mirror.errors import MirrorError
 
 Array = NDArray[np.float32]
@@ -38,16 +40,22 @@ _NORMAL = ("_nrm", "_normal", "_nor_gl", "_nor", "_normalgl")
 _HEIGHT = ("_height", "_disp", "_displacement", "_bump")
 #: Classes whose cloth may lie either way up or across; the others keep their grain.
 _TURNS = {"plain", "gingham", "tartan", "dots", "floral", "satin"}
+#: A picture no larger than this many tiles is taken for one repeat; a repeat is found at this correlation.
+_WHOLE, _ALIKE = 1.15, 0.85
 
 
 @dataclass(frozen=True)
 class Swatch:
-    """One picture with its label: ``albedo`` (H, W, 3) uint8 sRGB, ``height`` (H, W) float32 0..1."""
+    """One picture with its label: ``albedo`` (H, W, 3) uint8 sRGB, ``height`` (H, W) float32 0..1.
+
+    ``digest``: the SHA-256 of the albedo's file.
+    """
 
     name: str
     albedo: NDArray[np.uint8]
     height: Array
     label: Entry
+    digest: str
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
@@ -106,7 +114,7 @@ def build(folder: Path) -> list[Swatch]:
         entry = merge(guess(albedo, name), held.get(name))
         entries[name] = entry
         if entry.use:
-            swatches.append(Swatch(name, albedo, _relief(albedo, maps), entry))
+            swatches.append(Swatch(name, albedo, _relief(albedo, maps), entry, file_digest(maps["albedo"])))
     write_review(folder, held | entries)
     return swatches
 
@@ -133,11 +141,19 @@ def guess(albedo: NDArray[np.uint8], name: str) -> Label:
     )
 
 
-def tiles(swatches: Iterable[Swatch], per_swatch: int, seed: int) -> SwatchSet:
-    """``per_swatch`` augmented crops of each swatch, TILE px at the class's scale."""
+def tiles(swatches: Iterable[Swatch], per_swatch: int, seed: int, *, whole: bool = False) -> SwatchSet:
+    """``per_swatch`` augmented crops of each swatch, TILE px at the class's scale.
+
+    ``whole``: a picture about as large as a tile is taken whole, as one repeat of its cloth.
+    """
     rows: list[tuple[Array, str, Array, Array]] = []
+    source, closed = [], []
     for index, swatch in enumerate(swatches):
-        rows += [_crop(swatch, np.random.default_rng([seed, index, k])) for k in range(per_swatch)]
+        one = whole and _scale(swatch) * min(swatch.albedo.shape[:2]) < _WHOLE * TILE
+        cut = _whole if one else _crop
+        rows += [cut(swatch, np.random.default_rng([seed, index, k])) for k in range(per_swatch)]
+        source += [index] * per_swatch
+        closed += [one] * per_swatch
     n = len(rows)
     out = SwatchSet(
         np.zeros((n, TILE, TILE, 3), np.uint8),
@@ -146,7 +162,8 @@ def tiles(swatches: Iterable[Swatch], per_swatch: int, seed: int) -> SwatchSet:
         np.zeros((n, 4, 3), np.float32),
         np.zeros(n, np.int64),
         np.zeros((n, 3, 2, 2), np.float32),
-        np.zeros(n, np.bool_),
+        np.array(closed, np.bool_),
+        np.array(source, np.int64),
     )
     for i, (fabric, name, palette, cycles) in enumerate(rows):
         quantised = np.rint(fabric * 255).astype(np.uint8)
@@ -207,26 +224,59 @@ def _stretch(height: NDArray[np.floating]) -> Array:
     return np.asarray(np.clip((height - low) / max(high - low, 1e-6), 0, 1), np.float32)
 
 
+def _scale(swatch: Swatch) -> float:
+    """Tile px a px of the picture."""
+    return float(CLASSES[swatch.label.fabric_class] * swatch.label.width_m / swatch.albedo.shape[1])
+
+
+def _whole(swatch: Swatch, rng: np.random.Generator) -> tuple[Array, str, Array, Array]:
+    """The picture as one tile, augmented; as ``_crop``."""
+    fabric: NDArray[Any] = np.dstack([swatch.albedo.astype(np.float32) / 255, swatch.height])
+    fabric = cv2.resize(fabric, (TILE, TILE), interpolation=cv2.INTER_AREA)
+    pattern = np.diag([_turns(fabric[..., :3].mean(2), axis) for axis in (1, 0)]).astype(np.float32)
+    cycles = _cycles(swatch.label, fabric, TILE / swatch.albedo.shape[1])
+    return _augmented(swatch, fabric, np.stack([pattern, *cycles[1:]]), rng)
+
+
+def _turns(light: NDArray[np.floating], axis: int) -> int:
+    """How often a torus repeats itself along an axis: the most of 2 to 16 times that it is alike, or once."""
+    centred = light - light.mean()
+    spectrum = np.abs(np.fft.fft(centred, axis=axis)) ** 2
+    alike = np.fft.ifft(spectrum, axis=axis).real.sum(1 - axis)
+    alike = alike / max(float(alike[0]), 1e-9)
+    fits = [n for n in range(2, 17) if alike[round(len(alike) / n)] > _ALIKE]
+    # What is alike at every lag runs along this axis, and has no repeat there.
+    return max(fits, default=1) if alike.min() < _ALIKE else 1
+
+
 def _crop(swatch: Swatch, rng: np.random.Generator) -> tuple[Array, str, Array, Array]:
     """An augmented crop: (fabric (TILE, TILE, 4) 0..1, class, palette, cycles a tile)."""
-    label, name = swatch.label, check_class(swatch.label.fabric_class)
+    label = swatch.label
     fabric: NDArray[Any] = np.dstack([swatch.albedo.astype(np.float32) / 255, swatch.height])
     h, w = fabric.shape[:2]
-    scale = CLASSES[name] * label.width_m / w * rng.uniform(0.9, 1.1)
+    scale = _scale(swatch) * rng.uniform(0.9, 1.1)
     # A crop never reaches past the picture: a small picture is enlarged until a tile fits.
     scale = max(scale, TILE / min(h, w))
     size = (max(TILE, round(w * scale)), max(TILE, round(h * scale)))
     fabric = cv2.resize(fabric, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     y, x = (int(rng.integers(n - TILE + 1)) for n in fabric.shape[:2])
     fabric = fabric[y : y + TILE, x : x + TILE]
-    cycles = _cycles(label, fabric, scale)
+    return _augmented(swatch, fabric, _cycles(label, fabric, scale), rng)
+
+
+def _augmented(
+    swatch: Swatch, fabric: NDArray[Any], cycles: NDArray[np.floating], rng: np.random.Generator
+) -> tuple[Array, str, Array, Array]:
+    """Mirrored, turned where the class allows, and dyed."""
+    label, name = swatch.label, check_class(swatch.label.fabric_class)
     if rng.random() < 0.5:
         fabric, cycles = fabric[:, ::-1], cycles * np.array([-1, 1])
     if name in _TURNS and rng.random() < 0.5:
         fabric, cycles = np.rot90(fabric), np.stack([cycles[..., 1], -cycles[..., 0]], -1)
     # Dye and lamp: one gain a channel, on the cloth and on its palette alike.
     gain = np.exp(rng.normal(0, 0.12)) * np.exp(rng.normal(0, 0.06, 3))
-    palette = to_srgb(to_linear(parse_palette(label.palette)) * gain)
+    colours = fit_palette(swatch.albedo, parse_palette(label.palette), *COLOURS[name])
+    palette = to_srgb(to_linear(colours) * gain)
     albedo = to_srgb(to_linear(np.clip(fabric[..., :3], 0, 1)) * gain)
     out = np.concatenate([albedo, np.clip(fabric[..., 3:], 0, 1)], -1)
     return np.ascontiguousarray(out), name, palette, cycles.astype(np.float32)

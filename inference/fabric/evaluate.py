@@ -6,7 +6,7 @@ Without swatches the reference is woven tiles that the generator never saw, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from inference.fabric.features import Classifier, distances, features, kid, pair
 from inference.fabric.generator import FabricGenerator
 from inference.fabric.quilting import quilt
 from inference.fabric.sample import fill_palette, sample
+from inference.fabric.split import halves, seen_in_training
 from inference.fabric.swatches import TILE, SwatchSet, procedural_swatches
 from inference.fabric.weave import COLOURS, NAMES, random_palette, weave
 from mirror.errors import MirrorError
@@ -29,6 +30,7 @@ Pictures = NDArray[np.uint8]
 
 #: Seeds of the woven tiles: none is a training seed's neighbour by accident.
 _HELD_SEED, _JUDGE_SEED, _CHECK_SEED = 910_001, 910_002, 910_003
+_LESSONS = 40  # woven tiles a class that the judge is taught on
 _DELTA_E = 12.0
 _LEAST_SHARE = 0.02  # of the pixels, for a colour to count as dominant
 
@@ -52,7 +54,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """The figures: ``summary`` with the flat numbers, and the rest beside it. See the module's head."""
     say("reference swatches")
-    train, held, reference = _reference(swatches, seed)
+    train, held, reference = _reference(swatches, seed, generator.facts)
     rng = np.random.default_rng([seed, 1])
     wishes = [_wish(train, rng) for _ in range(count)]
     say(f"{count} samples")
@@ -72,7 +74,7 @@ def evaluate(
     say("obedience")
     balanced = [_free_wish(NAMES[i % len(NAMES)], rng) for i in range(count)]
     obeyed = _weave_all(generator, balanced, seed + 1)
-    judge, accuracy = _judge()
+    judge, accuracy = _judge(train, table["floor"], held, table["held"], real=swatches is not None)
     asked = np.array([NAMES.index(w.fabric_class) for w in balanced])
     recognised = judge.predict(features(obeyed)) == asked
     worst = np.array([palette_error(p, w.palette) for p, w in zip(obeyed, balanced, strict=True)])
@@ -130,8 +132,13 @@ def palette_error(picture: Pictures, palette: Array) -> float:
     return float(delta_e(wanted[:, None], centres[None]).min(1).max())
 
 
-def _reference(swatches: Path | None, seed: int) -> tuple[SwatchSet, SwatchSet, str]:
-    """(training half, held-out half, what they are). Pictures are split, not crops."""
+def _reference(
+    swatches: Path | None, seed: int, facts: Mapping[str, str]
+) -> tuple[SwatchSet, SwatchSet, str]:
+    """(training half, held-out half, what they are). Pictures are split, not crops.
+
+    MirrorError if the weights with the metadata ``facts`` were trained on a held-out picture.
+    """
     if swatches is None:
         return (
             procedural_swatches(20, _CHECK_SEED),
@@ -141,9 +148,15 @@ def _reference(swatches: Path | None, seed: int) -> tuple[SwatchSet, SwatchSet, 
     found = sorted(build(swatches), key=lambda s: (s.label.fabric_class, s.name))
     if len(found) < 4:
         raise MirrorError(f"{swatches}: {len(found)} swatches; the proof needs 4 at least")
-    # Alternate within each class, so that both halves have its share.
-    half = (tiles(found[0::2], 12, seed), tiles(found[1::2], 12, seed + 1))
-    return *half, f"{len(found)} real swatches, half of them held out"
+    ours, others = halves(found)
+    if seen := seen_in_training(facts, others):
+        raise MirrorError(f"the weights were trained on held-out swatches ({', '.join(seen)}); not measured")
+    if "trained_on_sha256" in facts:
+        said = "none of which the weights were trained on"
+    else:
+        said = "and the weights don't say which files they were trained on"
+    half = (tiles(ours, 12, seed), tiles(others, 12, seed + 1))
+    return *half, f"{len(found)} real swatches; {len(others)} of them held out, {said}"
 
 
 def _wish(train: SwatchSet, rng: np.random.Generator) -> Request:
@@ -191,11 +204,23 @@ def _diversity(
     return float(np.mean(ratios)) if ratios else float("nan")
 
 
-def _judge() -> tuple[Classifier, float]:
-    """The classifier, taught on woven tiles of its own, and its accuracy on others that it never saw."""
-    lessons, check = procedural_swatches(40, _JUDGE_SEED), procedural_swatches(10, _CHECK_SEED)
-    judge = Classifier(features(lessons.albedo), lessons.classes, len(NAMES))
-    return judge, float((judge.predict(features(check.albedo)) == check.classes).mean())
+def _judge(
+    train: SwatchSet, train_features: Array, held: SwatchSet, held_features: Array, *, real: bool
+) -> tuple[Classifier, dict[str, float]]:
+    """The classifier and its accuracy on tiles that it never saw.
+
+    It is taught on woven tiles of its own and, where there are ``real`` swatches, on the training
+    half's: never on a sample.
+    """
+    lessons, check = procedural_swatches(_LESSONS, _JUDGE_SEED), procedural_swatches(10, _CHECK_SEED)
+    table, labels = features(lessons.albedo), lessons.classes
+    if real:
+        table, labels = np.concatenate([table, train_features]), np.concatenate([labels, train.classes])
+    judge = Classifier(table, labels, len(NAMES))
+    accuracy = {"woven": float((judge.predict(features(check.albedo)) == check.classes).mean())}
+    if real:
+        accuracy["held_out_swatches"] = float((judge.predict(held_features) == held.classes).mean())
+    return judge, {k: round(v, 4) for k, v in accuracy.items()}
 
 
 def describe(wish: Request) -> str:

@@ -45,14 +45,24 @@ class FabricGenerator:
     def __init__(self, path: Path = SHIPPED) -> None:
         arrays, self.facts = load_weights(path)
         self._net = {k.removeprefix("net."): v for k, v in arrays.items() if k.startswith("net.")}
-        self._prior, self._scale = arrays["prior_cycles"], arrays["pixels_per_metre"]
+        self._styles, self._cycles = arrays["prior_styles"], arrays["prior_cycles"]
+        self._counts, self._scale = arrays["prior_counts"], arrays["pixels_per_metre"]
 
     def recipe(self, fabric_class: str, colours: int, seed: int) -> Recipe:
-        """The recipe of a seed for a class and a number of colours (1 to 4)."""
+        """The recipe of a seed for a class and a number of colours (1 to 4).
+
+        The seed draws a design that was taught with so many colours (any, where none was), and a
+        style from its posterior.
+        """
         index = NAMES.index(check_class(fabric_class))
         rng = np.random.default_rng([seed, index])
-        style = rng.standard_normal(STYLE, np.float32)
-        lattice = self._prior[index, rng.integers(len(self._prior[index]))]
+        counts = self._counts[index]
+        fitting = np.flatnonzero(counts == colours)
+        designs = fitting if len(fitting) else np.arange(len(counts))
+        design = int(designs[rng.integers(len(designs))])
+        mean, deviation = self._styles[index, design]
+        style = mean + deviation * rng.standard_normal(STYLE, np.float32)
+        lattice = self._cycles[index, design]
         return Recipe(self._embed(index, colours, style), lattice, float(self._scale[index]), seed)
 
     def fabric(self, recipe: Recipe, palette: Array, size: tuple[int, int]) -> tuple[Array, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inference.fabric.colour import delta_e, dominant_colours, to_lab
+from inference.fabric.colour import delta_e, dominant_colours, to_lab, to_linear
 from inference.fabric.weave import COLOURS, NAMES, random_palette, weave
 
 Array = NDArray[np.float32]
@@ -38,6 +39,9 @@ _WORDS = {
     "canvas": "plain",
     "weave": "plain",
     "check": "gingham",
+    "basket": "plain",
+    "ripstop": "plain",
+    "felt": "melange",
 }
 _PARAMETERS = {"tile": 128, "examples": 10}
 
@@ -135,6 +139,40 @@ def find_palette(picture: NDArray[np.uint8]) -> Array:
     kept = kept[:4]
     owner = ((lab[:, None] - centres[None, kept]) ** 2).sum(2).argmin(1)
     return np.stack([np.median(pixels[owner == i], 0) for i in range(len(kept))]).astype(np.float32)
+
+
+def fit_palette(picture: NDArray[np.uint8], palette: Array, fewest: int, most: int) -> Array:
+    """The palette (k, 3) sRGB with ``fewest`` to ``most`` colours: yarns that mix to the picture.
+
+    Of too many, those are kept whose mixtures of any two come nearest to the pixels, in linear light:
+    the light red of a red and white gingham is no yarn. To too few, the picture's darkest or lightest
+    tenth is added, whichever lies farther.
+    """
+    pixels = (
+        cv2.resize(picture, (48, 48), interpolation=cv2.INTER_AREA).reshape(-1, 3).astype(np.float32) / 255
+    )
+    if len(palette) > most:
+        linear = to_linear(pixels)
+        choices = [np.asarray(palette[list(c)]) for c in itertools.combinations(range(len(palette)), most)]
+        return min(choices, key=lambda c: _mixing_error(linear, to_linear(c)))
+    order = np.argsort(pixels.mean(1), kind="stable")
+    tenth = max(1, len(order) // 10)
+    ends = [np.median(pixels[part], 0) for part in (order[:tenth], order[-tenth:])]
+    out = [np.asarray(c, np.float32) for c in palette]
+    while len(out) < fewest and ends:
+        far = [min(float(delta_e(to_lab(e), to_lab(c))) for c in out) for e in ends]
+        out.append(np.asarray(ends.pop(int(np.argmax(far))), np.float32))
+    return np.stack(out)
+
+
+def _mixing_error(pixels: Array, colours: Array) -> float:
+    """Mean distance of pixels (n, 3) to the nearest mixture of two (or of the one) of the colours (k, 3)."""
+    best = np.full(len(pixels), np.inf)
+    for a, b in itertools.combinations_with_replacement(range(len(colours)), 2):
+        along = colours[b] - colours[a]
+        share = np.clip((pixels - colours[a]) @ along / max(float(along @ along), 1e-9), 0, 1)
+        best = np.minimum(best, np.linalg.norm(pixels - colours[a] - share[:, None] * along, axis=1))
+    return float(best.mean())
 
 
 def describe(picture: NDArray[np.uint8]) -> Array:

@@ -5,11 +5,16 @@
 * R1 (Mescheder, Geiger and Nowozin, arXiv:1801.04406), on every k-th step and weighted k times
   (lazily, as StyleGAN2, arXiv:1912.04958): gamma/2 * E[|grad_x sum D(x, y)|^2 / patches].
 * T: differentiable augmentation (Zhao et al., "DiffAugment", arXiv:2006.10738), the same kinds for
-  real and made: translation (a roll: cloth has no border) and saturation; then brightness and
+  real and made: translation (where the crop is taken) and saturation; then brightness and
   contrast are taken out altogether (``standardise``). R1 is taken in what D sees, T(x).
 * Palette: every colour asked for must be seen somewhere. With w_k the share of colour k in each
   pixel, L_pal = mean over the k asked for of 1 - (mean of the largest 6 % of w_k).
-* Reconstruction, for swatches of known phase: the style z ~ q(z | x) of the encoder, and
+* Texture: band statistics alike, whatever the phase. With d_b the differences in four directions of
+  lightness, two opponent colours and height at scales 1, 2, 4 and 8 (bands b), and
+  m_p(x) = (mean |d_b(x)|^p)^(1/p), L_tex = mean over b and p in {1, 2} of
+  |log (m_p(G(z)) + e) - log (m_p(x) + e)|: mean magnitude and variance of each band, among the statistics
+  of Portilla and Simoncelli, "A parametric texture model" (IJCV 40, 2000). No pretrained network.
+* Reconstruction, for tiles of known phase: the style z ~ q(z | x) of the encoder, and
   L_rec = sum over s in {1, 2, 4} of E|down_s(G(z)) - down_s(x)|, L1 as in SeamlessGAN
   (arXiv:2201.05120); the style kept near the prior by beta * KL(q(z | x) || N(0, I))
   (VAE-GAN, Larsen et al., arXiv:1512.09300).
@@ -22,6 +27,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from inference.fabric.network import Discriminator
+
+_FAINT = 0.004  # e of L_tex: a difference of one step in 256
 
 
 def discriminator_loss(real: list[Tensor], fake: list[Tensor]) -> Tensor:
@@ -65,15 +72,44 @@ def kl_loss(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
 
 
-def augment(fabric: Tensor, generator: torch.Generator) -> Tensor:
-    """DiffAugment of fabrics (B, 4, H, W): each rolled, and its albedo's saturation moved."""
+def texture_loss(made: Tensor, real: Tensor) -> Tensor:
+    """L_tex of fabrics (B, 4, H, W); a scalar. Their borders are not compared: a photo need not wrap."""
+    total, terms = made.new_zeros(()), 0
+    for scale in (1, 2, 4, 8):
+        for low, high in zip(_bands(made, scale), _bands(real, scale), strict=True):
+            for power in (1, 2):
+                a, b = (x.abs().pow(power).mean((2, 3)).clamp_min(1e-9).pow(1 / power) for x in (low, high))
+                total = total + ((a + _FAINT) / (b + _FAINT)).log().abs().mean()
+                terms += 1
+    return total / terms
+
+
+def _bands(fabric: Tensor, scale: int) -> list[Tensor]:
+    """d_b of one scale: in four directions, of lightness, two opponent colours and height."""
+    red, green, blue, height = fabric.unbind(1)
+    x = torch.stack([(red + green + blue) / 3, red - green, blue - (red + green) / 2, height], 1)
+    x = F.avg_pool2d(x, scale) if scale > 1 else x
+    return [
+        x[..., 1:] - x[..., :-1],
+        x[..., 1:, :] - x[..., :-1, :],
+        x[..., 1:, 1:] - x[..., :-1, :-1],
+        x[..., 1:, :-1] - x[..., :-1, 1:],
+    ]
+
+
+def augment(fabric: Tensor, generator: torch.Generator, side: int) -> Tensor:
+    """DiffAugment of fabrics (B, 4, H, W): a crop (B, 4, side, side) of each, its albedo's saturation moved.
+
+    Crops stay inside the tile, since a photo need not wrap.
+    """
     b, _, h, w = fabric.shape
     draw = torch.rand(b, 3, generator=generator)
-    rolled = torch.stack(
-        [torch.roll(one, (int(d[0] * h), int(d[1] * w)), (1, 2)) for one, d in zip(fabric, draw, strict=True)]
+    tops, lefts = (draw[:, 0] * (h - side + 1)).long().tolist(), (draw[:, 1] * (w - side + 1)).long().tolist()
+    cut = torch.stack(
+        [one[:, y : y + side, x : x + side] for one, y, x in zip(fabric, tops, lefts, strict=True)]
     )
     change = (draw[:, 2] - 0.5).to(fabric.device)[:, None, None, None]
-    colour, relief = rolled[:, :3], rolled[:, 3:]
+    colour, relief = cut[:, :3], cut[:, 3:]
     grey = colour.mean(1, keepdim=True)
     return torch.cat([grey + (colour - grey) * (1 + 0.8 * change), relief], 1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from inference.fabric.weave import COLOURS, NAMES, random_palette, weave
 from mirror.errors import MirrorError
 
 TILE = 128  # px, the side of a training tile
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass
@@ -21,7 +21,8 @@ class SwatchSet:
     """n tiles. ``albedo`` (n, TILE, TILE, 3) uint8 sRGB; ``height`` (n, TILE, TILE) uint8, 0..255 for 0..1;
     ``classes`` (n,) index into NAMES; ``palette`` (n, 4, 3) sRGB 0..1 with ``count`` (n,) colours;
     ``cycles`` (n, 3, 2, 2) cycles a tile of pattern, repeat and yarn, (x, y); ``phased`` (n,) bool:
-    the pattern starts at the tile's origin, so the tile can be reconstructed from its label.
+    the tile is a whole torus with its pattern starting at the origin, so it can be reconstructed from
+    its label; ``source`` (n,): the picture that it was cut from, -1 for a woven tile.
     """  # noqa: D205
 
     albedo: NDArray[np.uint8]
@@ -31,6 +32,7 @@ class SwatchSet:
     count: NDArray[np.int64]
     cycles: NDArray[np.float32]
     phased: NDArray[np.bool_]
+    source: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -40,7 +42,9 @@ class SwatchSet:
         return SwatchSet(*(getattr(self, f.name)[index] for f in fields(self)))
 
     def join(self, other: SwatchSet) -> SwatchSet:
-        """Both sets' tiles, this one's first."""
+        """Both sets' tiles, this one's first; its pictures keep their numbers in ``source``."""
+        move = self.source.max(initial=-1) + 1
+        other = replace(other, source=np.where(other.source < 0, -1, other.source + move))
         return SwatchSet(
             *(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self))
         )
@@ -74,6 +78,7 @@ def procedural_swatches(per_class: int, seed: int) -> SwatchSet:
         np.zeros(n, np.int64),
         np.zeros((n, 3, 2, 2), np.float32),
         np.ones(n, np.bool_),
+        np.full(n, -1, np.int64),
     )
     for i in range(n):
         rng = np.random.default_rng([seed, i])

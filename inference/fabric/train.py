@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from inference.fabric.lattice import NOISE, STYLE
+from inference.fabric.batches import batch_tensors, choose_designs, draw_noise, sample_sheet
+from inference.fabric.lattice import STYLE
 from inference.fabric.losses import (
     augment,
     discriminator_loss,
@@ -37,14 +38,14 @@ from inference.fabric.losses import (
     r1_penalty,
     reconstruction_loss,
     standardise,
+    texture_loss,
 )
 from inference.fabric.network import Discriminator, Encoder, Generator
 from inference.fabric.swatches import SwatchSet
-from inference.fabric.weave import NAMES
-from inference.fabric.weights import save_weights
+from inference.fabric.weights import Priors, save_weights
 from mirror.errors import MirrorError
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ class Schedule:
     before its judgement counts. ``crop``: side in px of what the discriminator sees. ``r1_every``:
     steps between R1 penalties of weight ``r1``.
     ``reconstruction``: its weight, and ``reconstruction_joined`` once the discriminator has joined,
-    lower because an L1 term asks for the mean of all fuzz, which is none.
+    lower because an L1 term asks for the mean of all fuzz, which is none. ``real_share``: of the
+    tiles that come from pictures, where there are any. ``decay``: the last share of the steps, over
+    which both rates fall linearly to a twentieth.
     """
 
     steps: int = 6000
@@ -69,10 +72,13 @@ class Schedule:
     r1_every: int = 4
     reconstruction: float = 8.0
     reconstruction_joined: float = 4.0
-    adversarial: float = 0.25
+    adversarial: float = 0.35
+    texture: float = 0.5
     palette: float = 1.0
-    kl: float = 0.004
+    kl: float = 0.0005
     ema: float = 0.998
+    real_share: float = 0.5
+    decay: float = 0.3
 
 
 class Trainer:
@@ -87,7 +93,11 @@ class Trainer:
         self.generator, self.encoder = Generator().to(device), Encoder().to(device)
         self.discriminator, self.ema = Discriminator().to(device), Generator().to(device)
         self.ema.load_state_dict(self.generator.state_dict())
-        self.ema.requires_grad_(requires_grad=False)
+        self.ema_encoder = Encoder().to(device)
+        self.ema_encoder.load_state_dict(self.encoder.state_dict())
+        for slow in (self.ema, self.ema_encoder):
+            slow.requires_grad_(requires_grad=False)
+        self.woven, self.pictured = np.flatnonzero(data.source < 0), np.flatnonzero(data.source >= 0)
         makers = [*self.generator.parameters(), *self.encoder.parameters()]
         self.make_optimiser = torch.optim.Adam(makers, schedule.rate_generator, betas=(0.0, 0.99))
         self.judge_optimiser = torch.optim.Adam(
@@ -101,14 +111,13 @@ class Trainer:
         s = self.schedule
         draw = np.random.default_rng([s.seed, self.step, self.rank])
         chance = torch.Generator().manual_seed(int(draw.integers(2**62)))
-        rows = self.data.take(np.sort(draw.integers(len(self.data), size=s.batch))[draw.permutation(s.batch)])
+        self._set_rates()
+        rows = self.data.take(self._draw(draw))
         real, classes, palette, count, cycles = batch_tensors(rows, self.device)
-        # Reconstruct the first half (where the phase is known); weave the rest freely.
-        half = (torch.arange(s.batch) < (s.batch + 1) // 2) & torch.from_numpy(rows.phased)
-        known = half.nonzero()[:, 0].to(self.device)
-        mean, log_variance = self.encoder(real[known], palette[known], count[known], classes[known])
+        known = torch.from_numpy(np.flatnonzero(rows.phased)).to(self.device)
+        mean, log_variance = self.encoder(real, palette, count, classes)
         style = torch.randn(s.batch, STYLE, generator=chance).to(self.device)
-        style = style.index_copy(0, known, mean + (log_variance / 2).exp() * style[known])
+        style = mean + (log_variance / 2).exp() * style
         noise = draw_noise(chance, s.batch, real.shape[2], real.shape[3], self.device)
         made, mix = self.generator.weave(classes, palette, count, style, cycles, noise)
         losses: dict[str, Tensor] = {
@@ -116,10 +125,12 @@ class Trainer:
             if len(known)
             else made.new_zeros(()),
             "palette": palette_loss(mix, count),
-            "kl": kl_loss(mean, log_variance) if len(known) else made.new_zeros(()),
+            "texture": texture_loss(made, real),
+            "kl": kl_loss(mean, log_variance),
         }
         weight = s.reconstruction if self.step < s.warm_steps else s.reconstruction_joined
         total = weight * losses["reconstruction"] + s.kl * losses["kl"] + s.palette * losses["palette"]
+        total = total + s.texture * losses["texture"]
         real_view, made_view = self._view(real, chance), self._view(made, chance)
         losses["discriminator"] = self._judge(real_view, made_view.detach(), classes, losses)
         if self.step >= s.warm_steps:
@@ -130,15 +141,52 @@ class Trainer:
         self._apply(self.make_optimiser, total)
         with torch.no_grad():
             keep = min(s.ema, (1 + self.step) / (10 + self.step))
-            for slow, fast in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
-                slow.lerp_(fast, 1 - keep)
+            for follower, leader in ((self.ema, self.generator), (self.ema_encoder, self.encoder)):
+                for slow, fast in zip(follower.parameters(), leader.parameters(), strict=True):
+                    slow.lerp_(fast, 1 - keep)
         self.step += 1
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def _view(self, fabric: Tensor, chance: torch.Generator) -> Tensor:
-        """What the discriminator is shown: the augmented fabric, cropped."""
-        side = min(self.schedule.crop, *fabric.shape[2:])
-        return standardise(augment(fabric, chance))[:, :, :side, :side]
+        """What the discriminator is shown: a crop of the fabric, augmented."""
+        return standardise(augment(fabric, chance, min(self.schedule.crop, *fabric.shape[2:])))
+
+    def _draw(self, draw: np.random.Generator) -> NDArray[np.integer]:
+        """The rows of a step's batch: each from a picture or woven, by ``real_share``."""
+        n = self.schedule.batch
+        from_picture = draw.random(n) < self.schedule.real_share
+        if not len(self.pictured) or not len(self.woven):
+            return draw.integers(len(self.data), size=n)
+        return np.where(from_picture, draw.choice(self.pictured, n), draw.choice(self.woven, n))
+
+    def _set_rates(self) -> None:
+        s = self.schedule
+        left = (s.steps - self.step) / max(s.decay * s.steps, 1.0)
+        for optimiser, rate in (
+            (self.make_optimiser, s.rate_generator),
+            (self.judge_optimiser, s.rate_discriminator),
+        ):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * min(1.0, max(left, 0.05))
+
+    def priors(self) -> Priors:
+        """The designs that samples start from, with the encoder's EMA posterior of each."""
+        picked = choose_designs(self.data, self.schedule.real_share, self.schedule.seed)
+        shape, there = picked.shape, picked >= 0
+        rows = self.data.take(np.maximum(picked.ravel(), 0))
+        styles = []
+        for start in range(0, len(rows), 32):
+            few = rows.take(np.arange(start, min(start + 32, len(rows))))
+            real, classes, palette, count, _ = batch_tensors(few, self.device)
+            with torch.no_grad():
+                mean, log_variance = self.ema_encoder(real, palette, count, classes)
+            styles.append(torch.stack([mean, (log_variance / 2).exp()], 1).cpu().numpy())
+        cycles = np.rint(rows.cycles).reshape(*shape, 3, 2, 2) / rows.height.shape[1]
+        return Priors(
+            np.concatenate(styles).reshape(*shape, 2, STYLE) * there[..., None, None],
+            cycles * there[..., None, None, None],
+            rows.count.reshape(shape) * there,
+        )
 
     def _judge(self, real: Tensor, made: Tensor, classes: Tensor, losses: dict[str, Tensor]) -> Tensor:
         loss = discriminator_loss(self.discriminator(real, classes), self.discriminator(made, classes))
@@ -204,56 +252,10 @@ class Trainer:
             "encoder": self.encoder,
             "discriminator": self.discriminator,
             "ema": self.ema,
+            "ema_encoder": self.ema_encoder,
             "make_optimiser": self.make_optimiser,
             "judge_optimiser": self.judge_optimiser,
         }
-
-
-def batch_tensors(rows: SwatchSet, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Fabrics (B, 4, H, W) 0..1, classes (B,), palettes (B, 4, 3), counts (B,), cycles (B, 3, 2, 2)."""
-    picture = np.concatenate([rows.albedo, rows.height[..., None]], -1).astype(np.float32) / 255
-    return (
-        torch.from_numpy(np.ascontiguousarray(picture.transpose(0, 3, 1, 2))).to(device),
-        torch.from_numpy(rows.classes).to(device),
-        torch.from_numpy(rows.palette).to(device),
-        torch.from_numpy(rows.count).to(device),
-        torch.from_numpy(np.rint(rows.cycles)).to(device),
-    )
-
-
-def draw_noise(
-    chance: torch.Generator, batch: int, height: int, width: int, device: torch.device
-) -> list[Tensor]:
-    """Local noise for each stride of NOISE."""
-    return [
-        torch.randn(batch, n, height // s, width // s, generator=chance).to(device) for s, n in NOISE.items()
-    ]
-
-
-def sample_sheet(network: Generator, data: SwatchSet, seed: int, device: torch.device) -> NDArray[np.uint8]:
-    """A picture (H, W, 3) uint8 RGB: for each class a real tile, then three woven with its label."""
-    lines = []
-    for index in range(len(NAMES)):
-        found = np.flatnonzero(data.classes == index)
-        if not len(found):
-            continue
-        rows = data.take(np.repeat(found[:1], 3))
-        real, classes, palette, count, cycles = batch_tensors(rows, device)
-        chance = torch.Generator().manual_seed(seed + index)
-        style = torch.randn(3, STYLE, generator=chance).to(device)
-        with torch.no_grad():
-            noise = draw_noise(chance, 3, real.shape[2], real.shape[3], device)
-            made = network(classes, palette, count, style, cycles, noise)
-        tiles = torch.cat([real[:1], made]).cpu().numpy()
-        lines.append(
-            np.concatenate([*tiles[:, :3], np.repeat(tiles[-1:, 3:], 3, 1)[0]], 2).transpose(1, 2, 0)
-        )
-    if len(lines) % 2:
-        lines.append(np.zeros_like(lines[0]))
-    middle = len(lines) // 2
-    sheet = np.hstack([np.vstack(lines[:middle]), np.vstack(lines[middle:])])
-    picture: NDArray[np.uint8] = np.rint(sheet.clip(0, 1) * 255).astype(np.uint8)
-    return picture
 
 
 def join_processes(device: str) -> tuple[int, int]:
@@ -316,12 +318,12 @@ def train(
             with log.open("a") as file:
                 file.write(json.dumps(line | {"seconds": round(time.monotonic() - started, 1)}) + "\n")
         if trainer.step % sheet_every == 0 or done:
-            sheet = sample_sheet(trainer.ema, data, schedule.seed, trainer.device)
+            sheet = sample_sheet(trainer.ema, trainer.ema_encoder, data, schedule.seed, trainer.device)
             cv2.imwrite(str(out / "samples" / f"{trainer.step:06d}.png"), sheet[:, :, ::-1])
         if trainer.step % save_every == 0 or done:
             trainer.save(checkpoint)
             told = facts | {"steps": str(trainer.step), "stages": json.dumps(trainer.stages)}
-            save_weights(trainer.ema, data, told, out / "fabric_gan.safetensors")
+            save_weights(trainer.ema, trainer.priors(), told, out / "fabric_gan.safetensors")
     bar.close()
     return trainer
 

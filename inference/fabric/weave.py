@@ -6,7 +6,7 @@ light. Albedo is sRGB; a palette colour is the mean colour of the yarn dyed with
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -97,11 +97,13 @@ def weave(fabric_class: str, palette: ArrayLike, size: int, rng: np.random.Gener
         raise MirrorError(f"{fabric_class} is woven with {fewest} to {most} colours, not {len(colours)}")
     loom = _Loom(rng, size, len(colours))
     cloth, mix, fuzziness = getattr(loom, f"_{fabric_class}")()
-    gain = cloth.shade * fuzz(rng, 2 * size, fuzziness)
+    # Soft light fills the gaps between the yarns, hard light deepens them.
+    depth = rng.uniform(0.6, 1.15)
+    gain = np.maximum(1 + depth * (cloth.shade - 1), 0.05) * fuzz(rng, 2 * size, fuzziness)
     # Yarns are translucent and their fibres stray into the neighbours.
     mix = ndimage.gaussian_filter(mix, (0.8, 0.8, 0), mode="wrap")
     linear = (mix @ to_linear(colours)) * (gain / gain.mean())[..., None]
-    albedo = to_srgb(_halve(linear))
+    albedo = to_srgb(_photographed(rng, _halve(linear)))
     height = _halve(cloth.height[..., None])[..., 0] + 0.02 * smooth_noise(rng, size, 0.6, 0.6)
     return Weave(
         fabric_class,
@@ -132,6 +134,17 @@ def _halve(picture: NDArray[np.floating]) -> NDArray[np.floating]:
     return out
 
 
+def _photographed(rng: np.random.Generator, linear: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The cloth (N, N, 3) in linear light as a swatch photo has it: lens blur, a cast of the dye, grain."""
+    size = len(linear)
+    blur = rng.uniform(0.0, 0.75)
+    out = ndimage.gaussian_filter(linear, (blur, blur, 0), mode="wrap")
+    grain = rng.uniform(0.004, 0.03)
+    light = smooth_noise(rng, size, 0.5, 0.5)[..., None]
+    colour = np.stack([smooth_noise(rng, size, 1.4, 1.4) for _ in range(3)], -1)
+    return np.asarray(np.maximum(out * (1 + grain * (light + 0.5 * colour)), 0.0))
+
+
 class _Loom:
     """Draws one swatch's counts and patterns; every method returns (cloth, mix (N, N, k), fuzziness)."""
 
@@ -149,6 +162,25 @@ class _Loom:
         """Yarns on the tile for a pitch drawn between the bounds, a multiple of ``multiple``."""
         pitch = self.rng.uniform(least_px, most_px)
         return max(multiple, round(self.tile / pitch / multiple) * multiple)
+
+    def _shaded(self, cloth: Cloth, gain: NDArray[np.floating]) -> Cloth:
+        shade = np.asarray(cloth.shade * gain, np.float32)
+        return replace(cloth, shade=shade / shade.mean())
+
+    def _slubbed(self, cloth: Cloth, strength: float) -> Cloth:
+        """Yarns lighter and darker along their length, weft and warp: the streaks of a slub yarn."""
+        long, fine = self.size / 5, 1.6
+        streaks = smooth_noise(self.rng, self.size, fine, long) + 0.6 * smooth_noise(
+            self.rng, self.size, long, fine
+        )
+        return self._shaded(cloth, np.exp(strength * streaks))
+
+    def _waled(self, cloth: Cloth, strength: float) -> Cloth:
+        """The diagonal ridges that a twill's floats stand up in."""
+        grid = (np.arange(self.size, dtype=np.float32) + 0.5) / self.size
+        across, along = self.cycles[1, 0, 0], self.cycles[1, 1, 1]
+        turn = across * grid[None, :] - along * grid[:, None]
+        return self._shaded(cloth, 1 + strength * np.cos(2 * np.pi * turn))
 
     def _mix(self, index: NDArray[np.integer]) -> Array:
         return np.asarray(np.eye(self.k, dtype=np.float32)[index % self.k])
@@ -174,15 +206,23 @@ class _Loom:
         return cloth, self._mix(np.where(cloth.warp_up, 0, 1))
 
     def _plain(self) -> tuple[Cloth, Array, float]:
-        slub = self.rng.choice([0.08, 0.3])
-        return *self._solid("plain", (3.2, 7.0), slub=slub, wander=0.1 + 0.4 * slub), 1.0
+        slub = self.rng.choice([0.08, 0.3, 0.45])
+        # Two dyes are woven fine, as a chambray is; coarse they would be a chequerboard.
+        pitch = (2.4, 6.0) if self.k == 1 else (1.7, 3.2)
+        cloth, mix = self._solid("plain", pitch, slub=slub, wander=0.1 + 0.4 * slub)
+        return self._slubbed(cloth, 0.3 * slub), mix, 1.0
 
     def _twill(self) -> tuple[Cloth, Array, float]:
-        return *self._solid("twill", (2.6, 5.0)), 0.9
+        cloth, mix = self._solid("twill", (2.4, 4.6) if self.k == 1 else (2.0, 3.6))
+        return self._waled(cloth, 0.16), mix, 0.9
 
     def _satin(self) -> tuple[Cloth, Array, float]:
         steps = int(self.rng.choice([5, 8]))
-        return *self._solid("satin", (2.4, 3.6), steps, relief=0.55, slub=0.05, wander=0.06), 0.5
+        cloth, mix = self._solid("satin", (2.0, 3.2), steps, relief=0.5, slub=0.05, wander=0.06)
+        # Long floats lie as one smooth, lustrous face: streaks of light along the warp.
+        lustre = smooth_noise(self.rng, self.size, self.size / 6, 1.5)
+        lustre = lustre + 0.7 * smooth_noise(self.rng, self.size, self.size / 9, 5.0)
+        return self._shaded(cloth, np.exp(0.07 * lustre)), mix, 0.35
 
     def _denim(self) -> tuple[Cloth, Array, float]:
         cloth, mix = self._solid("denim", (2.0, 3.6), slub=0.3, wander=0.16)
@@ -195,9 +235,10 @@ class _Loom:
         return cloth, mix, 1.5
 
     def _jersey(self) -> tuple[Cloth, Array, float]:
-        wales, courses = self._count(4.0, 9.0, 2), 0
+        wales, courses = self._count(4.5, 9.0, 2), 0
         courses = max(2, round(wales * self.rng.uniform(1.1, 1.4) / 2) * 2)
         cloth = knitted(self.rng, self.size, wales, courses)
+        cloth = self._shaded(cloth, cloth.shade**0.6)
         self._set((wales, courses), (wales, courses), (wales, courses))
         return cloth, self._mix(np.zeros(cloth.height.shape, int)), 1.0
 
@@ -218,13 +259,13 @@ class _Loom:
         share = self.rng.dirichlet(np.full(self.k, 4.0))
         lean = np.stack(
             [
-                smooth_noise(self.rng, self.size, 1.0, 5.0)
-                + 0.8 * smooth_noise(self.rng, self.size, 1.6, 1.6)
+                smooth_noise(self.rng, self.size, 1.0, 9.0)
+                + 0.5 * smooth_noise(self.rng, self.size, 1.6, 1.6)
                 for _ in range(self.k)
             ],
             -1,
         )
-        score = np.exp(1.6 * lean + np.log(share))
+        score = np.exp(1.1 * lean + np.log(share))
         return cloth, (score / score.sum(-1, keepdims=True)).astype(np.float32), 1.3
 
     def _bands(self, repeats: int, yarns: int, widths: list[float], order: list[int]) -> NDArray[np.int64]:
@@ -238,7 +279,7 @@ class _Loom:
         repeats = int(self.rng.choice([2, 3, 4, 5, 6, 8]))
         kind = str(self.rng.choice(["plain", "twill"]))
         repeat = len(interlacing(kind))
-        warps, wefts = self._count(1.7, 2.8, 4), self._count(1.7, 2.8, 4)
+        warps, wefts = self._count(1.2, 2.4, 4), self._count(1.2, 2.4, 4)
         cloth = woven(self.rng, self.size, warps, wefts, interlacing(kind), relief=0.7)
         order: list[int] = []
         widths: list[float] = []
@@ -261,22 +302,24 @@ class _Loom:
 
     def _gingham(self) -> tuple[Cloth, Array, float]:
         repeats = int(self.rng.choice([2, 3, 4, 5, 6, 8]))
-        yarns = self._count(1.6, 2.6, 4)
+        yarns = self._count(1.15, 2.2, 4)
         cloth = self._checked("plain", repeats, yarns, yarns)
         colour = self._bands(repeats, yarns, [1.0, 1.0], [0, 1])
         return cloth, self._yarn_dyed(cloth, colour, colour), 0.8
 
     def _tartan(self) -> tuple[Cloth, Array, float]:
         repeats = int(self.rng.choice([1, 1, 2, 2, 3]))
-        yarns = self._count(1.6, 2.4, 4)
+        yarns = self._count(1.1, 2.0, 4)
         cloth = self._checked("twill", repeats, yarns, yarns)
         order, widths = [0], [self.rng.uniform(2.5, 4)]
         for c in range(1, self.k):
             order += [c, 0] if self.rng.random() < 0.5 else [c]
-            widths += [self.rng.uniform(0.35, 2.2), self.rng.uniform(0.5, 1.5)][: len(order) - len(widths)]
-        if self.rng.random() < 0.6:
-            order += [int(self.rng.integers(1, self.k))]
-            widths += [0.25]
+            # Broad bands and overlines of a few yarns alike.
+            broad = self.rng.uniform(0.5, 2.2) if self.rng.random() < 0.6 else self.rng.uniform(0.12, 0.3)
+            widths += [broad, self.rng.uniform(0.5, 1.8)][: len(order) - len(widths)]
+        if self.rng.random() < 0.7:
+            order += [0, int(self.rng.integers(1, self.k))]
+            widths += [self.rng.uniform(0.3, 1.5), 0.18]
         # A sett turns at its pivots: the bands run out and back again.
         order, widths = order + order[-2:0:-1], widths + widths[-2:0:-1]
         colour = self._bands(repeats, yarns, widths, order)
@@ -291,7 +334,7 @@ class _Loom:
         return cloth, self._yarn_dyed(cloth, colour, colour), 0.9
 
     def _ground(self) -> tuple[Cloth, int, int]:
-        warps, wefts = self._count(1.7, 2.8, 2), self._count(1.7, 2.8, 2)
+        warps, wefts = self._count(1.3, 2.6, 2), self._count(1.3, 2.6, 2)
         return woven(self.rng, self.size, warps, wefts, interlacing("plain"), relief=0.55), warps, wefts
 
     def _dots(self) -> tuple[Cloth, Array, float]:

@@ -1,12 +1,13 @@
 """The shipped weights: one safetensors file with the EMA generator, its priors and what it was trained on.
 
-Beside the network's parameters (``net.*``): ``prior_cycles`` (classes, P, 3, 2, 2), wave vectors seen
-in training in cycles a pixel, and ``pixels_per_metre`` (classes,).
+Beside the network's parameters (``net.*``): the designs that samples start from (``Priors``, as
+``prior_*``) and ``pixels_per_metre`` (classes,).
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from inference.fabric.swatches import TILE, SwatchSet
 from inference.fabric.weave import CLASSES, NAMES
 from mirror.errors import MirrorError
 
@@ -23,20 +23,32 @@ if TYPE_CHECKING:
     from inference.fabric.network import Generator
 
 FORMAT = "fitting-mirror-fabric-gan"
-VERSION = 1
-PRIORS = 48  # lattices kept a class
+VERSION = 2
+PRIORS = 64  # designs kept a class
 
 
-def save_weights(network: Generator, data: SwatchSet, facts: dict[str, str], path: Path) -> None:
+@dataclass(frozen=True)
+class Priors:
+    """The designs that a sample may start from, P a class of C.
+
+    ``styles`` (C, P, 2, STYLE): mean and deviation of q(z | x), the encoder's posterior of a training
+    tile; ``cycles`` (C, P, 3, 2, 2): its wave vectors in cycles a px; ``counts`` (C, P): its number
+    of colours, 0 where a class had no tile. Samples from the posteriors of training tiles, instead of
+    N(0, I), come from where the generator was taught (the aggregate posterior as prior: Tomczak and
+    Welling, arXiv:1705.07120).
+    """
+
+    styles: NDArray[np.floating]
+    cycles: NDArray[np.floating]
+    counts: NDArray[np.integer]
+
+
+def save_weights(network: Generator, priors: Priors, facts: dict[str, str], path: Path) -> None:
     """Write the generator, priors and ``facts`` atomically."""
     arrays = {f"net.{k}": v.detach().cpu().numpy() for k, v in network.state_dict().items()}
-    prior = np.zeros((len(NAMES), PRIORS, 3, 2, 2), np.float32)
-    for index in range(len(NAMES)):
-        found = data.cycles[data.classes == index]
-        # A class without swatches is not drawn from; a flat lattice marks it.
-        if len(found):
-            prior[index] = np.rint(found[np.arange(PRIORS) % len(found)]) / TILE
-    arrays["prior_cycles"] = prior
+    arrays["prior_styles"] = np.asarray(priors.styles, np.float32)
+    arrays["prior_cycles"] = np.asarray(priors.cycles, np.float32)
+    arrays["prior_counts"] = np.asarray(priors.counts, np.float32)
     arrays["pixels_per_metre"] = np.array([CLASSES[n] for n in NAMES], np.float32)
     metadata = {"format": FORMAT, "version": str(VERSION), "classes": json.dumps(NAMES), **facts}
     part = path.with_suffix(".part")

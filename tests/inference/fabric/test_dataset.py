@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from inference.fabric.colour import delta_e, parse_palette, to_lab
 from inference.fabric.dataset import build, height_from_normal, tiles
 from inference.fabric.importing import import_fabric, make_tileable
-from inference.fabric.labels import find_palette, find_repeats, wave_vectors
+from inference.fabric.labels import find_palette, find_repeats, fit_palette, wave_vectors
 from inference.fabric.review import FILE
 from inference.fabric.sample import normal_map
 from inference.fabric.swatches import TILE
@@ -121,6 +121,36 @@ def test_no_repeat_in_noise() -> None:
     """Felt has no repeat; one made up would be printed over it."""
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.uint8)
     assert find_repeats(noise) is None
+
+
+def test_a_picture_of_one_repeat_is_taken_whole(tmp_path: Path) -> None:
+    """Cut off-centre, a sett's lines would not meet at the border, and the torus could not show them."""
+    palette = np.array([[0.8, 0.1, 0.1], [0.95, 0.95, 0.9]], np.float32)
+    cloth = weave("gingham", palette, TILE, np.random.default_rng(3))
+    cv2.imwrite(str(tmp_path / "gingham.png"), cloth.albedo[:, :, ::-1])
+    large = weave("denim", palette, 256, np.random.default_rng(3))
+    cv2.imwrite(str(tmp_path / "denim.png"), large.albedo[:, :, ::-1])
+    made = tiles(build(tmp_path), 2, seed=0, whole=True)
+    assert made.phased.tolist() == [False, False, True, True]
+    assert made.source.tolist() == [0, 0, 1, 1]
+    repeats = float(cloth.cycles[0, 0, 0])
+    for row in made.cycles[2:]:
+        assert np.abs(row[0]).max(1).tolist() == [repeats, repeats]
+
+
+def test_palette_fits_the_class() -> None:
+    """A gingham's two yarns are its extremes; the third colour that is seen is their mixture."""
+    squares = np.indices((64, 64)) // 16 % 2
+    yarns = np.array([[240, 240, 240], [30, 20, 200]], np.float32)
+    mixed = (yarns.mean(0)).astype(np.float32)
+    picture = np.where((squares.sum(0) == 1)[..., None], mixed, yarns[squares[0]]).astype(np.uint8)
+    found = np.stack([mixed, yarns[0], yarns[1]]) / 255
+    fitted = fit_palette(picture, found.astype(np.float32), 2, 2)
+    assert np.allclose(fitted * 255, yarns, atol=1)
+    # A denim needs two: its one colour gets the picture's own darkest or lightest.
+    more = fit_palette(picture, found[:1].astype(np.float32), 2, 2)
+    assert len(more) == 2
+    assert float(delta_e(*to_lab(more))) > 15
 
 
 def test_palette_found() -> None:

@@ -1,16 +1,37 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
 from inference.fabric.quilting import quilt
 from inference.fabric.sample import choose_cut
+from inference.fabric.split import file_digest
 from inference.fabric.weave import weave
+from mirror.errors import MirrorError
 
 pytest.importorskip("torch")
 
-from inference.fabric.evaluate import border_ratio, palette_error
+from inference.fabric.evaluate import _reference, border_ratio, palette_error
 from inference.fabric.features import Classifier, distances, kid, pairwise
+
+
+def test_weights_trained_on_the_held_half_are_not_measured(tmp_path: Path) -> None:
+    """Measured against what it has seen, any generator looks real."""
+    rng = np.random.default_rng(0)
+    for k in range(4):
+        picture = rng.integers(0, 256, (128, 128, 3)).astype(np.uint8)
+        cv2.imwrite(str(tmp_path / f"denim{k}.png"), picture)
+    sums = [file_digest(tmp_path / f"denim{k}.png") for k in range(4)]
+    train, held, said = _reference(tmp_path, 0, {"trained_on_sha256": json.dumps([sums[0], sums[2]])})
+    assert len(train) == len(held) == 24
+    assert "2 of them held out, none of which the weights were trained on" in said
+    assert "don't say" in _reference(tmp_path, 0, {})[2]
+    with pytest.raises(MirrorError, match=r"trained on held-out swatches \(denim1\.png\)"):
+        _reference(tmp_path, 0, {"trained_on_sha256": json.dumps([sums[0], sums[1]])})
 
 
 def test_border_ratio_tells_a_seam() -> None:
