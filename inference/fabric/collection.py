@@ -1,7 +1,7 @@
 """The fabrics that the project ships: their recipes, and the command that weaves them anew.
 
-Seeds are chosen by eye. There is no tartan and no floral: the shipped weights don't weave them
-well enough to hang in a shop.
+Seeds are chosen by eye. The tartans and florals in the wardrobe are not among the recipes: earlier
+weights wove them, better than the shipped ones do.
 
 ``python -m inference.fabric.collection WARDROBE/fabrics`` writes one folder a recipe. The pictures
 are kept in coarser steps than a sample's own, so that a folder stays small.
