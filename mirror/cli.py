@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from inference.fabric import cli as fabric
+from inference.fit_eval import cli as fit
 from inference.garment import cli as garment
 from mirror.config import Config, load, parse_setting
 from mirror.errors import MirrorError
@@ -160,6 +161,9 @@ def build_parser() -> argparse.ArgumentParser:
     garments = proofs.add_parser("garment", help="retrieval of garments of the same kind and the same cut")
     garments.set_defaults(handler=partial(_call, "inference.garment.cli", "evaluate"))
     garment.add_evaluate_arguments(garments)
+    fits = proofs.add_parser("fit", help="overlap, layering, steadiness and body measures on known people")
+    fits.set_defaults(handler=partial(_call, "inference.fit_eval.cli", "evaluate"))
+    fit.add_evaluate_arguments(fits)
     return parser
 
 

@@ -196,6 +196,8 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
     garments alone.
     """
 
+    recede_m = _RECEDE_M
+
     # Of the base class, which has no types.
     _main_fb: int | None
     _main_cb: int | None
@@ -457,7 +459,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
                 program.number("face_depth", face_depth)
                 current = program
             program.number("tag", number)
-            program.number("recede", _RECEDE_M * (len(self._dressed) - number))
+            program.number("recede", self.recede_m * (len(self._dressed) - number))
             program.rows("repeats", dressed.fabric.repeats[None])
             dressed.fabric.bind(0, 1 if relief else None)
             dressed.detail.bind(2)

@@ -87,6 +87,7 @@ def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture
         ["fabric", "wear"],
         ["fabric", "weave"],
         ["garment", "wear"],
+        ["evaluate", "fit"],
     ],
 )
 def test_every_command_has_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,1 @@
+"""The proof of the fit: people whose bodies are known, seen by the mirror, measured against the truth."""

@@ -1,0 +1,135 @@
+"""The mirror's real path over one clip, in lock-step in this process: pose, fit, layers, light, drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.body_model import BodyModel
+from inference.kinematics import Array
+from inference.pose import PoseTracker
+from inference.process import BodyStage
+from mirror import models
+from mirror.messages import Body
+from render.dresser import Dresser
+from render.fabrics import load_fabric
+from render.garments import load_garment
+from render.outfit import cloth_of
+
+Picture = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Wearing:
+    """What one outfit looks like in a frame: the frame as shown, garment pixels, named points."""
+
+    picture: Picture
+    mask: Mask
+    anchors: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the mirror makes of one frame; without a person ``outfits`` show the frame as it is.
+
+    ``landmarks`` (33, 3) px and visibility, ``skin`` (J, 3, 4) and ``shape`` (K,) are None where nobody
+    is followed.
+    """
+
+    person: int = 0
+    landmarks: Array | None = None
+    skin: NDArray[np.float32] | None = None
+    shape: NDArray[np.float32] | None = None
+    outfits: tuple[Wearing, ...] = ()
+    stage_ms: dict[str, float] = field(default_factory=dict)
+
+
+class Wardrobe:
+    """Dressers by outfit, kept from clip to clip."""
+
+    def __init__(self) -> None:
+        self._model = BodyModel.load()
+        self._dressers: dict[tuple[str, ...], Dresser] = {}
+
+    def dresser(self, outfit: tuple[str, ...]) -> Dresser:
+        """What draws this outfit, in the garments' own fabrics."""
+        if outfit not in self._dressers:
+            dresser = Dresser(self._model)
+            pages = [load_garment(name) for name in outfit]
+            dresser.wear([cloth_of(p, load_fabric(p.default_fabric), "M") for p in pages])
+            self._dressers[outfit] = dresser
+        return self._dressers[outfit]
+
+    def close(self) -> None:
+        """Free all renderers."""
+        for dresser in self._dressers.values():
+            dresser.close()
+
+
+class Follower:
+    """Follows one person through one clip, as the inference process does."""
+
+    def __init__(
+        self, field_of_view_deg: float, outfits: Sequence[tuple[str, ...]], wardrobe: Wardrobe
+    ) -> None:
+        self._tracker = PoseTracker(
+            models.path("pose_landmarker_full.task"), models.path("face_detection_full_range_sparse.tflite")
+        )
+        self._tracker.warm_up()
+        self._stage = BodyStage(BodyModel.load(), field_of_view_deg)
+        self._dressers = [wardrobe.dresser(outfit) for outfit in outfits]
+        self._seq = 0
+
+    def see(self, frame: Picture, t_ns: int) -> Observed:
+        """One frame (H, W, 3) BGR at a growing time of its source."""
+        height, width = frame.shape[:2]
+        bare = Wearing(frame, np.zeros((height, width), bool), {})
+        observation = self._tracker.observe(frame, t_ns)
+        if observation is None:
+            return Observed(outfits=(bare,) * len(self._dressers))
+        stage_ms: dict[str, float] = {}
+        landmarks = observation.landmarks[:, [0, 1, 3]]
+        result = self._stage.process(frame, observation, t_ns, stage_ms)
+        if result is None:
+            return Observed(observation.person, landmarks, outfits=(bare,) * len(self._dressers))
+        skin, shape, light, layers = result
+        camera = self._stage.intrinsics
+        self._seq += 1
+        self._stage.follow_up()
+        body = Body(
+            seq=self._seq,
+            t_ns=t_ns,
+            t_capture_ns=t_ns,
+            t_source_ns=t_ns,
+            image=None,
+            layers=None,
+            tracked=True,
+            person=observation.person,
+            skin=skin,
+            shape=shape,
+            intrinsics=(camera.focal, camera.focal, camera.cx, camera.cy),
+            light=light,
+        )
+        outfits = []
+        for dresser in self._dressers:
+            picture = frame.copy()
+            dresser.begin(body, height, width)
+            dressed = dresser.finish(picture, layers, stage_ms)
+            mask = bare.mask if dressed.blend is None else dressed.blend.mask(height, width) > 0
+            outfits.append(Wearing(picture, mask, dressed.anchors))
+        return Observed(
+            observation.person,
+            landmarks,
+            np.frombuffer(skin, "<f4").reshape(-1, 3, 4),
+            np.asarray(shape, np.float32),
+            tuple(outfits),
+            stage_ms,
+        )
+
+    def close(self) -> None:
+        """Free the networks."""
+        self._tracker.close()

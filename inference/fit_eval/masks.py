@@ -1,0 +1,99 @@
+"""How well masks agree: overlap, outline, and what lies in front."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+cv: Any = cv2  # its stubs lose the types of pictures
+Mask = NDArray[np.bool_]
+
+
+def overlap(ours: Mask, truth: Mask) -> float:
+    """Intersection over union; 1 where both are empty."""
+    union = int(np.count_nonzero(ours | truth))
+    return float(np.count_nonzero(ours & truth)) / union if union else 1.0
+
+
+def boundary_f(ours: Mask, truth: Mask, tolerance_px: float) -> float:
+    """F-score of the outline: a point counts as found if the other outline is within the tolerance.
+
+    (Martin, Fowlkes and Malik 2004, "Learning to detect natural image boundaries", with distance
+    instead of matching, as is usual in video segmentation.)
+    """
+    if not ours.any() or not truth.any():
+        return float(not ours.any() and not truth.any())
+    x0, y0, w, h = cv.boundingRect((ours | truth).astype(np.uint8))
+    cut = (slice(max(y0 - 2, 0), y0 + h + 2), slice(max(x0 - 2, 0), x0 + w + 2))
+    a, b = _outline(ours[cut]), _outline(truth[cut])
+    near = [cv.distanceTransform(1 - edge, cv.DIST_L2, 5) <= tolerance_px for edge in (a, b)]
+    precision = float(near[1][a > 0].mean())
+    recall = float(near[0][b > 0].mean())
+    return 2 * precision * recall / max(precision + recall, 1e-9)
+
+
+def _outline(mask: Mask) -> NDArray[np.uint8]:
+    """Pixels of the mask that touch what is outside it; the picture's border is no outline."""
+    solid = mask.astype(np.uint8)
+    inner = cv.erode(solid, np.ones((3, 3), np.uint8), borderType=cv.BORDER_REPLICATE)
+    edge: NDArray[np.uint8] = solid - inner
+    return edge
+
+
+def grown(mask: Mask, px: int) -> Mask:
+    """The mask grown by a disc."""
+    kernel = cv.getStructuringElement(cv.MORPH_ELLIPSE, (2 * px + 1,) * 2)
+    return np.asarray(cv.dilate(mask.astype(np.uint8), kernel) > 0)
+
+
+def shrunk(mask: Mask, px: int) -> Mask:
+    """The mask worn down by a disc; what lies beyond the frame counts as inside."""
+    kernel = cv.getStructuringElement(cv.MORPH_ELLIPSE, (2 * px + 1,) * 2)
+    return np.asarray(cv.erode(mask.astype(np.uint8), kernel) > 0)
+
+
+def layering(ours: Mask, shown: Mask, whole: Mask, front: Mask, reach_px: int) -> tuple[int, int]:
+    """(right, all) pixels where the garment goes behind something.
+
+    ``shown``: garment pixels as they should be; ``whole``: all of the garment, before anything hides it;
+    ``front``: arm, hand, hair or head of the same person. The region is what of these lies before the
+    garment, and the garment within ``reach_px`` of that.
+    """
+    hidden = whole & front & ~shown
+    if not hidden.any():
+        return 0, 0
+    beside = shown & grown(hidden, reach_px)
+    right = np.count_nonzero(hidden & ~ours) + np.count_nonzero(beside & ours)
+    return int(right), int(np.count_nonzero(hidden) + np.count_nonzero(beside))
+
+
+def worn_left(
+    worn: Mask, garment: Mask, ours: NDArray[np.uint8], frame: NDArray[np.uint8], room: NDArray[np.uint8]
+) -> tuple[int, int]:
+    """(still visible, all) pixels of worn clothes.
+
+    Visible is what no virtual garment covers and what the shown picture still has as the camera saw it,
+    unless the room behind looks the same there.
+    """
+    unlike_room = np.abs(frame.astype(np.int16) - room).max(axis=2) > 24
+    unchanged = np.abs(frame.astype(np.int16) - ours).max(axis=2) <= 12
+    counted = worn & unlike_room
+    return int(np.count_nonzero(counted & ~garment & unchanged)), int(np.count_nonzero(worn))
+
+
+def restored_error(
+    worn: Mask, ideal: Mask, garment: Mask, ours: NDArray[np.uint8], frame: NDArray[np.uint8],
+    room: NDArray[np.uint8],
+) -> tuple[float, int, int]:  # fmt: skip
+    """(sum of grey levels off, pixels painted, pixels to paint) where the room should replace worn clothes.
+
+    ``ideal``: the person without the worn clothes, who hides the room.
+    """
+    # The soft edge of the cloth is neither painted nor left.
+    wanted = worn & ~ideal & ~grown(garment, 4)
+    painted = wanted & (np.abs(frame.astype(np.int16) - ours).max(axis=2) > 12)
+    off = np.abs(ours[painted].astype(np.int16) - room[painted]).mean(axis=1, dtype=np.float64).sum()
+    return float(off), int(np.count_nonzero(painted)), int(np.count_nonzero(wanted))

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inference.fit_eval import masks
+from inference.fit_eval.footage import annotated_clips, score_labels
+
+
+def box(x0: int, y0: int, x1: int, y1: int) -> masks.Mask:
+    out = np.zeros((120, 160), bool)
+    out[y0:y1, x0:x1] = True
+    return out
+
+
+def test_overlap() -> None:
+    """The headline figure would be of something else."""
+    assert masks.overlap(box(0, 0, 20, 10), box(10, 0, 30, 10)) == pytest.approx(1 / 3)
+    assert masks.overlap(box(0, 0, 0, 0), box(0, 0, 0, 0)) == 1.0
+    assert masks.overlap(box(0, 0, 5, 5), box(50, 50, 60, 60)) == 0.0
+
+
+def test_outline_within_the_tolerance_is_found() -> None:
+    """A hem two pixels off would count as lost, or one of twenty as found."""
+    truth = box(40, 30, 100, 90)
+    assert masks.boundary_f(truth, truth, 1.0) == 1.0
+    assert masks.boundary_f(box(42, 30, 102, 90), truth, 2.5) == 1.0
+    far = masks.boundary_f(box(60, 50, 120, 110), truth, 2.5)
+    assert far < 0.1
+    assert masks.boundary_f(box(0, 0, 0, 0), truth, 2.5) == 0.0
+
+
+def test_layering_counts_both_sides_of_the_edge() -> None:
+    """A garment that swallows the hand, or that the hand eats into, would go unseen."""
+    whole = box(40, 20, 120, 100)
+    hand = box(60, 50, 90, 70)
+    shown = whole & ~hand
+    right, total = masks.layering(shown, shown, whole, hand, 4)
+    assert right == total > 600
+    swallowed, _ = masks.layering(whole, shown, whole, hand, 4)
+    assert total - swallowed == 600  # the whole hand is wrong, the cloth around it is right
+    eaten, _ = masks.layering(shown & ~masks.grown(hand, 2), shown, whole, hand, 4)
+    assert 150 < total - eaten < 300
+    assert masks.layering(shown, whole, whole, box(0, 0, 0, 0), 4) == (0, 0)
+
+
+def test_worn_clothes_are_gone_when_covered_or_replaced() -> None:
+    """A shirt painted over with the room would still count as showing."""
+    room = np.full((120, 160, 3), 90, np.uint8)
+    frame = room.copy()
+    worn = box(40, 20, 80, 60)
+    frame[worn] = (20, 20, 200)
+    cloth = box(40, 20, 60, 60)
+    shown = frame.copy()
+    shown[cloth] = (200, 10, 10)
+    assert masks.worn_left(worn, cloth, shown, frame, room) == (800, 1600)
+    restored = np.where((worn & ~cloth)[..., None], room + 3, shown).astype(np.uint8)
+    assert masks.worn_left(worn, cloth, restored, frame, room) == (0, 1600)
+    nothing = np.zeros_like(worn)
+    off, painted, wanted = masks.restored_error(worn, nothing, cloth, restored, frame, room)
+    assert off == pytest.approx(3 * 640)
+    assert painted == wanted == 640  # all but what the cloth's soft edge may have touched
+    assert masks.restored_error(worn, nothing, cloth, shown, frame, room) == (0.0, 0, 640)
+
+
+def test_labels_of_real_clips() -> None:
+    """The figures on real clips would say nothing about heads, hands or spill."""
+    labels = np.zeros((200, 200), np.uint8)
+    labels[60:180, 60:140] = 2
+    labels[20:60, 80:120] = 3
+    labels[100:120, 40:60] = 4
+    good = score_labels(labels, labels == 2)
+    assert good["coverage"] == good["head_kept"] == good["hands_kept"] == 1.0
+    assert good["spill"] == 0.0
+    everything = score_labels(labels, np.ones(labels.shape, bool))
+    assert everything["head_kept"] == everything["hands_kept"] == 0.0
+    assert everything["spill"] > 0.5
+    assert score_labels(labels, np.zeros(labels.shape, bool))["coverage"] == 0.0
+
+
+def test_a_folder_without_clips_has_none(tmp_path: object) -> None:
+    """The proof would fail where there is no footage."""
+    from pathlib import Path
+
+    assert annotated_clips(Path(str(tmp_path))) == {}
