@@ -16,15 +16,15 @@ from inference.fit_eval.evaluate import evaluate
 from mirror.cli import main
 from tests.inference.fit_eval.clips import short_scenes
 
-FLOORS = {"iou_tops": 0.82, "iou_bottoms": 0.845, "layering_crossed": 0.70, "tracked": 1.0}
+FLOORS = {"iou_tops": 0.885, "iou_bottoms": 0.88, "layering_crossed": 0.76, "tracked": 1.0}
 CEILINGS = {
-    "joint_share": 0.052,
-    "trunk_cm": 0.9,
-    "jitter_px": 0.35,
+    "joint_share": 0.034,
+    "trunk_cm": 0.7,
+    "jitter_px": 0.25,
     "recovery_s": 0.0,
     "face_covered_frames": 0.0,
-    "length_error_cm": 1.2,
-    "circumference_error_cm": 5.0,
+    "length_error_cm": 0.8,
+    "circumference_error_cm": 4.0,
 }
 
 
