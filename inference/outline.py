@@ -13,7 +13,7 @@ from inference.kinematics import Array, Pose
 from inference.silhouette import DistanceField
 
 POINTS = 700
-CLOTHES = 0.010  # m, by which worn clothes stand off the body
+CLOTHES = 0.020  # m, by which worn clothes stand off the body
 REACH = 0.09  # m, a point farther from the mask's edge belongs to another edge
 SIDEWAYS = 0.30  # cosine to the line of sight below which a surface point is on the outline
 LEFT_OUT = ("head", "left_hand", "right_hand", "left_foot", "right_foot")
