@@ -6,7 +6,7 @@ side by side in one picture.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import cv2
@@ -22,30 +22,42 @@ Colour = tuple[int, int, int]
 Floats = NDArray[np.floating[Any]]
 
 _SHOE_TOP_M = 0.085
+_ONE = 130  # stands for 1 in a layer
 _FEET = (REGIONS.index("left_foot"), REGIONS.index("right_foot"))
-
-_SOLES = (205, 200, 192)
 
 
 @dataclass(frozen=True)
 class Look:
-    """Colours of a figure (RGB, sRGB) and how finely it is painted; None for clothes not painted on."""
+    """Colours of a figure (RGB, sRGB) and how finely it is painted; None for clothes not painted on.
+
+    strand_px: width of a strand of hair; half_m: half the width of a chart.
+    """
 
     skin: Colour = (205, 158, 130)
     shade: Colour = (150, 100, 84)
-    lips: Colour = (168, 92, 88)
-    hair: Colour = (52, 36, 28)
-    brows: Colour = (58, 40, 30)
     blush: Colour = (206, 128, 108)
+    lips: Colour = (168, 92, 88)
+    mouth: Colour = (90, 44, 44)
+    nostrils: Colour = (110, 66, 54)
+    lids: Colour = (60, 40, 34)
+    sclera: Colour = (232, 226, 220)
+    iris: Colour = (72, 52, 36)
+    pupil: Colour = (12, 10, 10)
+    glint: Colour = (250, 250, 250)
+    brows: Colour = (58, 40, 30)
+    hair: Colour = (52, 36, 28)
     shirt: Colour | None = (120, 132, 128)
     trousers: Colour | None = (58, 62, 74)
     shoes: Colour = (40, 38, 38)
+    soles: Colour = (205, 200, 192)
     px_per_m: int = 1200
-    half_m: float = 0.62  # half the width of a chart
+    strand_px: float = 1.2
+    half_m: float = 0.62
     height_m: float = 1.75
 
 
 DEMO = Look()
+COLOURS = tuple(f.name for f in fields(Look) if not f.name.endswith(("_m", "_px")))
 
 
 @dataclass(frozen=True)
@@ -68,22 +80,26 @@ def figure(model: BodyModel, look: Look | None = DEMO) -> Cloth:
 
     Grey all over without a ``look``.
     """
+    mesh, back = surface(model, look or DEMO)
+    if look is None:
+        picture = np.full((1, 1, 3), 128, np.uint8)
+    else:
+        picture = _paint(model, mesh.positions[: len(model.vertices)], back, look)
+    return Cloth(name="figure", mesh=mesh, albedo=picture, relief=None, repeat_m=(1.0, 1.0), trimmed=False)
+
+
+def surface(model: BodyModel, look: Look = DEMO) -> tuple[SkinnedMesh, NDArray[np.bool_]]:
+    """The figure's skin with hair and shoes, and which faces (F,) the chart of the back holds.
+
+    Vertices where the charts meet are doubled: the second half of all belongs to the back. The
+    texture coordinates go from 0 to 1 over the picture.
+    """
     normals = vertex_normals(model.vertices, model.faces)
     positions = model.vertices + thickness(model)[:, None] * normals
     back = normals[model.faces].mean(axis=1)[:, 2] < -0.12
-    count = len(positions)
-    # Vertices where the charts meet are doubled: the second half belongs to the back.
-    faces = model.faces + np.where(back, count, 0)[:, None]
-    if look is None:
-        picture, uv = np.full((1, 1, 3), 128, np.uint8), np.zeros((2 * count, 2))
-    else:
-        picture = _paint(model, positions, back, look)
-        size = np.array(picture.shape[1::-1], np.float64)
-        uv = np.concatenate([_Chart(b, look).pixels(positions) for b in (False, True)]) / size
-
-    def twice(values: NDArray[np.generic]) -> NDArray[np.generic]:
-        return np.concatenate([values, values])
-
+    faces = model.faces + np.where(back, len(positions), 0)[:, None]
+    size = np.array(_size(look), np.float64)
+    uv = np.concatenate([_Chart(side, look).pixels(positions) for side in (False, True)]) / size
     mesh = SkinnedMesh(
         positions=np.concatenate([positions, positions]).astype(np.float32),
         normals=np.concatenate([normals, normals]),
@@ -93,7 +109,29 @@ def figure(model: BodyModel, look: Look | None = DEMO) -> Cloth:
         shape_basis=np.concatenate([model.shape_basis, model.shape_basis], axis=1),
         texcoords=uv.astype(np.float32),
     )
-    return Cloth(name="figure", mesh=mesh, albedo=picture, relief=None, repeat_m=(1.0, 1.0), trimmed=False)
+    return mesh, back
+
+
+def layers(model: BodyModel, look: Look) -> NDArray[np.float32]:
+    """The paint's layers (H, W, n) over ``figure``'s picture, one for each of ``COLOURS`` in order.
+
+    The paint in any colours is their sum weighted by the layers: every stroke is a blend. Only how finely
+    ``look`` is painted counts.
+    """
+    mesh, back = surface(model, look)
+    painted = []
+    for start in range(0, len(COLOURS), 3):
+        # Three layers at a time, one in each channel; strands of hair go above their colour.
+        colours: dict[str, Any] = dict.fromkeys(COLOURS, (0, 0, 0))
+        for channel, name in enumerate(COLOURS[start : start + 3]):
+            colours[name] = tuple(_ONE if c == channel else 0 for c in range(3))
+        picture = _paint(model, mesh.positions[: len(model.vertices)], back, replace(look, **colours))
+        painted.append(picture.astype(np.float32) / _ONE)
+    return np.concatenate(painted, axis=2, dtype=np.float32)[..., : len(COLOURS)]
+
+
+def _size(look: Look) -> tuple[int, int]:
+    return round(4 * look.half_m * look.px_per_m), round(look.height_m * look.px_per_m)
 
 
 def _landmark(model: BodyModel, name: str) -> Floats:
@@ -126,7 +164,7 @@ def thickness(model: BodyModel) -> NDArray[np.float32]:
 
 def _paint(model: BodyModel, positions: Floats, back: NDArray[np.bool_], look: Look) -> NDArray[np.uint8]:
     px_per_m, half_m = look.px_per_m, look.half_m
-    width, height = round(4 * half_m * px_per_m), round(look.height_m * px_per_m)
+    width, height = _size(look)
     region, z = _rasterised(model, positions, back, (width, height), look)
     columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     half = width / 2
@@ -142,7 +180,10 @@ def _paint(model: BodyModel, positions: Floats, back: NDArray[np.bool_], look: L
 
     head = region == REGIONS.index("head")
     hair = np.clip(hairiness(model, x, y, z) / 0.006 + 0.5, 0, 1) * head
-    strands = 1 + 0.35 * cv.GaussianBlur(rng.standard_normal((height, width)), (0, 0), 1.2, sigmaY=9.0) * 4
+    strands = rng.standard_normal((height, width))
+    strands = cv.GaussianBlur(strands, (0, 0), look.strand_px, sigmaY=7.5 * look.strand_px)
+    # What blurring takes from the contrast grows with its width.
+    strands = 1 + 1.4 * (look.strand_px / 1.2) * strands
     shade = np.asarray(look.hair) * strands[..., None].clip(0.5, 1.9)
     picture += hair[..., None] * (shade - picture)
     return picture.clip(0, 255).astype(np.uint8)
@@ -206,7 +247,7 @@ def _clothe(
     if look.trousers is not None:
         picture[trousers] = (np.asarray(look.trousers) * folds[..., None])[trousers]
     picture[y < _SHOE_TOP_M] = look.shoes
-    picture[y < 0.014] = _SOLES
+    picture[y < 0.014] = look.soles
 
 
 def _face(
@@ -242,20 +283,20 @@ def _face(
         out = float(np.sign(eye[0] - nose[0]))
         blot(eye, (0, 14), (12, 6), look.shade, 0.25, 4)
         blot(eye, (0, 0), (15, 8), look.shade, 0.6, 3)
-        blot(eye, (0, 0), (12, 5), (60, 40, 34), 0.9, 0.8)
-        blot(eye, (0, 0.4), (10.5, 3.8), (232, 226, 220), 1.0, 0.5)
-        blot(eye, (0, 0), (4.6, 4.2), (72, 52, 36), 1.0, 0.5)
-        blot(eye, (0, 0), (2.1, 2.1), (12, 10, 10), 1.0, 0.4)
-        blot(eye, (-1.2, -1.4), (0.9, 0.9), (250, 250, 250), 0.9, 0.3)
+        blot(eye, (0, 0), (12, 5), look.lids, 0.9, 0.8)
+        blot(eye, (0, 0.4), (10.5, 3.8), look.sclera, 1.0, 0.5)
+        blot(eye, (0, 0), (4.6, 4.2), look.iris, 1.0, 0.5)
+        blot(eye, (0, 0), (2.1, 2.1), look.pupil, 1.0, 0.4)
+        blot(eye, (-1.2, -1.4), (0.9, 0.9), look.glint, 0.9, 0.3)
         blot(eye, (2 * out, -15), (14, 2.6), look.brows, 0.85, 1.4)
         blot(eye, (8 * out, 32), (17, 14), look.blush, 0.35, 8)
-        blot(nose, (6 * out, 6), (3.2, 2.0), (110, 66, 54), 0.7, 1.2)
+        blot(nose, (6 * out, 6), (3.2, 2.0), look.nostrils, 0.7, 1.2)
     blot(nose, (0, 9), (12, 4), look.shade, 0.4, 4)
     corners = at(_landmark(model, "left_mouth")), at(_landmark(model, "right_mouth"))
     mouth = (corners[0] + corners[1]) / 2
     half = abs(float(corners[0][0] - mouth[0])) / mm
     blot(mouth, (0, 1), (half * 0.96, 7.5), look.lips, 0.8, 1.6)
-    blot(mouth, (0, 0), (half * 0.95, 1.1), (90, 44, 44), 0.9, 0.6)
+    blot(mouth, (0, 0), (half * 0.95, 1.1), look.mouth, 0.9, 0.6)
     blot(mouth, (0, 14), (14, 3), look.shade, 0.3, 3)
 
 

@@ -29,7 +29,7 @@ TINT_TRUST = 0.6  # cameras balance white themselves: only part of a cast is the
 SKIN_TINT = np.array([0.66, 0.92, 1.42])  # linear B, G, R of skin under white light, mean 1
 LUMINANCE = np.array([0.0722, 0.7152, 0.2126])  # of linear B, G, R
 
-_TO_LINEAR = np.where(
+TO_LINEAR = np.where(
     np.arange(256) / 255 <= 0.04045,
     np.arange(256) / 255 / 12.92,
     ((np.arange(256) / 255 + 0.055) / 1.055) ** 2.4,
@@ -133,23 +133,22 @@ class LightEstimator:
         """
         since = (t_source_ns - self._time_ns) / 1e9
         if self._sh is not None and 0.0 <= since < PERIOD_S:
-            return _message(self._sh, self._confidence)
-        fresh, confidence = self._estimate(frame, mask, hands, fit)
+            return light_message(self._sh, self._confidence)
+        fresh, confidence = self.estimate(frame, mask, hands, fit)
         blend = 1.0 if self._sh is None else float(1.0 - np.exp(-max(since, PERIOD_S) / SMOOTH_S))
         self._sh = fresh if self._sh is None else self._sh + blend * (fresh - self._sh)
         self._confidence += blend * (confidence - self._confidence)
         self._time_ns = t_source_ns
-        return _message(self._sh, self._confidence)
+        return light_message(self._sh, self._confidence)
 
-    def _estimate(
-        self, frame: Picture, mask: Picture, hands: Picture | None, fit: Fit
-    ) -> tuple[Array, float]:
+    def estimate(self, frame: Picture, mask: Picture, hands: Picture | None, fit: Fit) -> tuple[Array, float]:
+        """Light (9, 3) of one frame by itself, and how sure it is, 0..1; arguments as for ``update``."""
         height, width = frame.shape[:2]
         scale = min(1.0, WORK_SIDE / max(height, width))
         small = shrink(frame, (max(8, round(width * scale)), max(8, round(height * scale))))
         rows, columns = small.shape[:2]
         person = shrink(mask, (columns, rows))
-        linear = _TO_LINEAR[small]
+        linear = TO_LINEAR[small]
         rest = self._model.vertices[self._points] + np.tensordot(
             fit.shape.astype(np.float32), self._model.shape_basis[:, self._points], 1
         )
@@ -194,6 +193,7 @@ class LightEstimator:
             tint = np.sqrt(tint * skin_tint / max(float(skin_tint.mean()), 1e-4))
         else:
             level = max(room_level / ROOM_REFLECTANCE, 0.02)
+        tint = np.maximum(tint, 0.05)  # a black face has no colour
         tint = (tint / tint.mean()) ** TINT_TRUST
         level = float(np.clip(level, 0.03, 1.6))
         shading = (1.0 - share) * uniform_sh() + share * lamp_sh(direction)
@@ -215,7 +215,8 @@ def _tint(room: Array) -> Array:
     return np.asarray(np.clip(mean / mean.mean(), 0.6, 1.6))
 
 
-def _message(sh: Array, confidence: float) -> Light:
+def light_message(sh: Array, confidence: float) -> Light:
+    """The message of light (9, 3), its main direction that of the luminance's first band."""
     grey = sh @ np.array([0.2126, 0.7152, 0.0722])
     direction = grey[[3, 1, 2]]
     direction = direction / max(float(np.linalg.norm(direction)), 1e-9)

@@ -24,6 +24,8 @@ from inference.body_model import BodyModel
 from inference.camera import Intrinsics
 from inference.layers import LayerMaker
 from inference.light import LightEstimator
+from inference.light_net.follower import LightFollower
+from inference.light_net.forward import Network
 from inference.pose import Observation, PoseTracker
 from inference.shrink import Picture
 from inference.silhouette import distance_field
@@ -53,8 +55,9 @@ class Seen:
 class BodyStage:
     """Fit, layers and light of one followed person; not thread-safe."""
 
-    def __init__(self, model: BodyModel, field_of_view_deg: float) -> None:
+    def __init__(self, model: BodyModel, field_of_view_deg: float, light: str = "network") -> None:
         self._model = model
+        self._network = Network.shipped() if light == "network" else None
         self._field_of_view = field_of_view_deg
         self._size = (0, 0)
         self._person = 0
@@ -68,7 +71,11 @@ class BodyStage:
             self.intrinsics = Intrinsics.from_field_of_view(self._field_of_view, width, height)
             self._fitter = BodyFitter(self._model, self.intrinsics)
             self._layers = LayerMaker(self._model, self.intrinsics)
-            self._light = LightEstimator(self._model, self.intrinsics)
+            self._light: LightEstimator | LightFollower = (
+                LightEstimator(self._model, self.intrinsics)
+                if self._network is None
+                else LightFollower(self._model, self.intrinsics, self._network)
+            )
             self._lit = None
         elif person != self._person:
             self._fitter.reset()
@@ -127,7 +134,9 @@ class _FitThread(threading.Thread):
         self._context = context
         self._ring = RingWriter(RING, context.config.capture.ring_slots, ring_prefix(context.runtime))
         self._stream = Streamer(context.runtime, "body")
-        self._stage = BodyStage(BodyModel.load(), context.config.inference.field_of_view_deg)
+        self._stage = BodyStage(
+            BodyModel.load(), context.config.inference.field_of_view_deg, context.config.inference.light
+        )
         self.inbox: queue.Queue[Seen | None] = queue.Queue(maxsize=2)
         self.failure: Exception | None = None
         self.stream = self._stream

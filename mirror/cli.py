@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from inference.fabric import cli as fabric
 from inference.fit_eval import cli as fit
 from inference.garment import cli as garment
+from inference.light_net import cli as light
 from mirror.config import Config, load, parse_setting
 from mirror.errors import MirrorError
 
@@ -153,6 +154,18 @@ def build_parser() -> argparse.ArgumentParser:
                 action.set_defaults(handler=partial(_call, "inference.fabric.cli", function))
                 add_arguments(action)
 
+    group = commands.add_parser("light", help="the light network")
+    actions = group.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, add_arguments, text in (
+        ("train", light.add_train_arguments, "train the light network on rendered people"),
+        ("estimate", light.add_estimate_arguments, "tell the light in a picture of a person"),
+    ):
+        action = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        action.set_defaults(handler=partial(_call, "inference.light_net.cli", name))
+        add_arguments(action)
+        if name == "estimate":
+            _config_options(action)
+
     proof = commands.add_parser("evaluate", help="measure how good the learned parts are")
     proofs = proof.add_subparsers(dest="action", required=True, metavar="WHAT")
     fabrics = proofs.add_parser("fabric", help="tiling, realism, diversity and obedience of sampled fabrics")
@@ -164,6 +177,9 @@ def build_parser() -> argparse.ArgumentParser:
     fits = proofs.add_parser("fit", help="overlap, layering, steadiness and body measures on known people")
     fits.set_defaults(handler=partial(_call, "inference.fit_eval.cli", "evaluate"))
     fit.add_evaluate_arguments(fits)
+    lights = proofs.add_parser("light", help="error of the estimated light, beside simpler estimates")
+    lights.set_defaults(handler=partial(_call, "inference.light_net.cli", "evaluate"))
+    light.add_evaluate_arguments(lights)
     return parser
 
 
@@ -200,7 +216,7 @@ def _config_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="set a configuration key, as table.key",
     )
-    if parser.prog.split()[1] not in ("replay", "demo", "garment", "fabric"):
+    if parser.prog.split()[1] not in ("replay", "demo", "garment", "fabric", "light"):
         parser.add_argument("--runtime", type=_path, metavar="DIR", help="runtime directory")
 
 

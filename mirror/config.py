@@ -81,6 +81,13 @@ class InferenceConfig(Table, frozen=True):
     max_people: Annotated[
         int, Meta(ge=1, le=10, description="People looked for in a frame; one of them is dressed.")
     ] = 3
+    light: Annotated[
+        Literal["network", "analytic"],
+        Meta(
+            description='How the light is estimated: "network", or "analytic", which needs no weights and is '
+            "less exact."
+        ),
+    ] = "network"
 
 
 class RenderConfig(Table, frozen=True):

@@ -14,12 +14,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from render.grounding import Grounding
 from render.renderer import OVER, Box, Drawing
 
 cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
 Picture = NDArray[np.uint8]
 
 _SHOWN = 127  # a pixel counts as garment when its opacity lies above this
+_LEAST_SOFT = 0.1  # less of a blur would not be seen
 _RAMP_PX = 3.0  # width of the soft step between cloth and what stays in front of it
 
 
@@ -51,13 +53,14 @@ def composite(
     layers: Picture | None = None,
     trimmed: Sequence[bool] = (),
     margin_px: float = 0.0,
+    ground: Grounding | None = None,
 ) -> Blend | None:
     """Blend ``drawing`` into ``frame`` (H, W, 3) BGR in place; None when nothing of it shows.
 
     layers: (h, w, 3) uint8 of the frame's aspect, any resolution, as ``messages.Body`` says:
     person, head (in front of all but sleeves before it), hands (in front of all).
     trimmed[i] says whether garment i + 1 is cut off softly where it lies more than
-    ``margin_px`` frame pixels outside the person.
+    ``margin_px`` frame pixels outside the person. ``ground`` gives contact shadow, blur and grain.
     The drawing's picture is used as scratch space.
     """
     tags: Picture = cv.extractChannel(drawing.picture, 3)
@@ -69,12 +72,17 @@ def composite(
     inner = (slice(box[1] - oy, box[3] - oy), slice(box[0] - ox, box[2] - ox))
     cloth, tags = drawing.picture[inner], np.ascontiguousarray(tags[inner])
 
-    outermost = _soften(cloth, tags)
+    outermost = _soften(cloth, tags, 0.0 if ground is None else ground.softness)
     alpha: Picture = cv.extractChannel(cloth, 3)
     keep = None if layers is None else _visible(layers, frame.shape, box, outermost, trimmed, margin_px)
     if keep is not None:
         alpha = cv.multiply(alpha, keep, scale=1 / 255)
-    _mix(frame[box[1] : box[3], box[0] : box[2]], cloth, keep, alpha)
+    target = frame[box[1] : box[3], box[0] : box[2]]
+    opaque = cv.cvtColor(cloth, cv.COLOR_BGRA2BGR)
+    if ground is not None:
+        ground.shade(frame, alpha, layers, box, drawing.px_per_m)
+        ground.roughen(opaque)
+    _mix(target, cloth, opaque, keep, alpha)
 
     shown = cv.compare(alpha, _SHOWN, cv.CMP_GT)
     x, y, w, h = cv.boundingRect(shown)
@@ -84,14 +92,15 @@ def composite(
     return Blend(alpha, box, garment_box, (1,) if len(trimmed) == 1 else _present(outermost, shown))
 
 
-def _mix(target: Picture, cloth: Picture, keep: Picture | None, alpha: Picture) -> None:
+def _mix(target: Picture, cloth: Picture, opaque: Picture, keep: Picture | None, alpha: Picture) -> None:
     """Lay ``cloth`` (h, w, 4), premultiplied by its opacity, over ``target`` (h, w, 3) in place.
 
-    keep: share of the cloth that is seen; alpha: opacity times that, 0..255 (h, w). Nearly every
-    pixel is all cloth or none: those are copied or left, and only the few others are mixed.
+    opaque: (h, w, 3) what to show of cloth that covers all. keep: share of the cloth that is seen; alpha:
+    opacity times that, 0..255 (h, w). Nearly every pixel is all cloth or none: those are copied or
+    left, and only the few others are mixed.
     """
     whole = cv.compare(alpha, 255, cv.CMP_EQ)
-    cv.copyTo(cv.cvtColor(cloth, cv.COLOR_BGRA2BGR), whole, target)
+    cv.copyTo(opaque, whole, target)
     rest = cv.compare(alpha, 0, cv.CMP_GT)
     cv.subtract(rest, whole, dst=rest)
     found = cv.findNonZero(rest)
@@ -117,11 +126,12 @@ def _grown(found: Sequence[int], limits: Box, shape: Sequence[int]) -> Box:
     )
 
 
-def _soften(cloth: Picture, tags: Picture) -> Picture:
+def _soften(cloth: Picture, tags: Picture, softness: float = 0.0) -> Picture:
     """Antialias the outline of each garment in place; returns tags grown by a pixel.
 
     ``cloth`` (h, w, 4) comes with tags in its last channel and leaves with opacity, colour
-    premultiplied. Only pixels at the edge of a tag change, so that the weave stays sharp.
+    premultiplied. Pixels at the edge of a tag change; the weave as well, by ``softness`` 0..1, where
+    the camera is not as sharp.
     """
     cross = cv.getStructuringElement(cv.MORPH_RECT, (3, 3))
     numbers = cv.bitwise_and(tags, OVER - 1)
@@ -129,6 +139,8 @@ def _soften(cloth: Picture, tags: Picture) -> Picture:
     band = cv.compare(grown, cv.erode(numbers, cross, borderType=cv.BORDER_REPLICATE), cv.CMP_NE)
     cv.insertChannel(cv.compare(tags, 0, cv.CMP_GT), cloth, 3)
     blurred = cv.GaussianBlur(cloth, (3, 3), 0, borderType=cv.BORDER_REPLICATE)
+    if softness > _LEAST_SOFT:
+        cv.addWeighted(cloth, 1 - softness, blurred, softness, 0, dst=cloth)
     cv.copyTo(blurred, band, cloth)
     if int(tags.max()) < OVER:
         return np.asarray(grown, np.uint8)

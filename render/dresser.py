@@ -13,6 +13,7 @@ from inference.body_model import BONES, BodyModel
 from mirror.messages import Body, Light
 from render import gl
 from render.compositing import Blend, Picture, composite
+from render.grounding import Grounding
 from render.mesh import body_surface
 from render.outfit import check_outfit
 from render.renderer import Bolt, Cloth, Fitted, GarmentRenderer
@@ -45,6 +46,7 @@ class Dresser:
         self._model = model
         self._context = gl.Context()
         self._renderer = GarmentRenderer(16, 16, body_surface(model))
+        self._ground = Grounding()
 
     @property
     def device(self) -> str:
@@ -83,9 +85,9 @@ class Dresser:
         skin = np.frombuffer(body.skin, "<f4").reshape(-1, 3, 4)
         shape = np.asarray(body.shape, np.float32)
         head = skin[_HEAD, :, :3] @ self._model.joints[_HEAD] + skin[_HEAD, :, 3]
-        self._renderer.submit(
-            skin, body.intrinsics, shape, _coefficients(body.light), face_depth=float(head[2]) - _NOSE_M
-        )
+        light = _coefficients(body.light)
+        self._ground.light(light)
+        self._renderer.submit(skin, body.intrinsics, shape, light, face_depth=float(head[2]) - _NOSE_M)
 
     def finish(self, frame: Picture, layers: Picture | None, stage_ms: dict[str, float]) -> Dressed:
         """Blend what ``begin`` started into ``frame`` (H, W, 3) BGR, in place.
@@ -99,9 +101,9 @@ class Dresser:
         if drawing is None:
             return Dressed()
         cloths = self._renderer.cloths
-        blend = composite(
-            frame, drawing, layers, [cloth.trimmed for cloth in cloths], _TRIM_M * drawing.px_per_m
-        )
+        self._ground.watch(frame, drawing.box)
+        trimmed = [cloth.trimmed for cloth in cloths]
+        blend = composite(frame, drawing, layers, trimmed, _TRIM_M * drawing.px_per_m, self._ground)
         stage_ms["blend"] = 1e3 * (time.perf_counter() - drawn)
         if blend is None or not blend.tags:
             return Dressed(blend=blend)

@@ -60,7 +60,8 @@ class Wardrobe:
         if outfit not in self._dressers:
             dresser = Dresser(self._model)
             pages = [load_garment(name) for name in outfit]
-            dresser.wear([cloth_of(p, load_fabric(p.default_fabric), "M") for p in pages])
+            cloths = [cloth_of(p, load_fabric(p.default_fabric), "M") for p in pages]
+            dresser.wear(dresser.fit(cloths))
             self._dressers[outfit] = dresser
         return self._dressers[outfit]
 

@@ -1,0 +1,97 @@
+"""The light of the followed person in the live mirror: the network some times a second, smoothed in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from inference.body_fit import Fit
+from inference.body_model import BodyModel
+from inference.camera import Intrinsics
+from inference.kinematics import Array
+from inference.light import LightEstimator, light_message
+from inference.light_net.forward import Network
+from inference.light_net.probe import ProbeMaker
+from inference.light_net.spherical import LUMINANCE_RGB, angle_deg, main_direction
+from inference.shrink import Picture
+from mirror.messages import Light
+
+PERIOD_S = 0.2  # how often the network looks
+_SLOW_S, _FAST_S = 0.8, 0.10  # time constants in still light, and when a lamp is turned
+_TURN_DEG, _LEVEL = 45.0, 0.5  # changes (degrees; of the level's logarithm) that are a lamp for sure
+_UNSURE_RAD = 1.5  # an expected error of the direction above this is no estimate
+_SURE_RAD = 0.6  # confidence falls to 1/e at this expected error
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Light E/pi (9, 3) of one frame; ``confidence`` 0..1; whether the network gave it."""
+
+    sh: Array
+    confidence: float
+    by_network: bool
+
+
+class LightFollower:
+    """Running estimate of the light; the interface of the analytic ``LightEstimator``.
+
+    The analytic estimate stands in where the network has nothing to judge by: no face seen, a
+    picture that is black or burnt out, or an answer that itself expects to be wrong.
+    """
+
+    def __init__(self, model: BodyModel, intrinsics: Intrinsics, network: Network) -> None:
+        self.intrinsics = intrinsics
+        self._network = network
+        self._probes = ProbeMaker(model)
+        self._analytic = LightEstimator(model, intrinsics)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the light."""
+        self._target: Estimate | None = None
+        self._sh: Array | None = None
+        self._confidence = 0.0
+        self._constant_s = _SLOW_S
+        self._looked_ns = self._last_ns = -(10**18)
+
+    def update(
+        self, frame: Picture, mask: Picture, hands: Picture | None, fit: Fit, t_source_ns: int
+    ) -> Light:
+        """Light of the frame (H, W, 3) BGR: looked for every PERIOD_S of source time, moved to in between.
+
+        ``mask`` (H, W) is the person; ``hands`` (h, w), any resolution, marks hands before the body.
+        """
+        since = (t_source_ns - self._looked_ns) / 1e9
+        if self._target is None or self._sh is None or not 0.0 <= since < PERIOD_S:
+            self._target = self.estimate(frame, mask, hands, fit)
+            if self._sh is None or since < 0.0 or since > 2.0:  # begun, begun again, or long away
+                self._sh, self._confidence = self._target.sh, self._target.confidence
+            self._constant_s = _SLOW_S * (_FAST_S / _SLOW_S) ** _urgency(self._sh, self._target.sh)
+            self._looked_ns = t_source_ns
+        step = float(np.clip((t_source_ns - self._last_ns) / 1e9, 0.0, 0.5))
+        self._last_ns = t_source_ns
+        blend = 1.0 - float(np.exp(-step / self._constant_s))
+        self._sh = self._sh + blend * (self._target.sh - self._sh)
+        self._confidence += blend * (self._target.confidence - self._confidence)
+        return light_message(self._sh, self._confidence)
+
+    def estimate(self, frame: Picture, mask: Picture, hands: Picture | None, fit: Fit) -> Estimate:
+        """Light of one frame by itself; arguments as for ``update``."""
+        probe = self._probes.make(frame, mask, fit, self.intrinsics)
+        if probe.has_face and probe.is_exposed:
+            sh, error = self._network.light(probe.arrays())
+            if error[0] < _UNSURE_RAD:
+                return Estimate(sh[0], float(np.exp(-error[0] / _SURE_RAD)), True)
+        sh_, confidence = self._analytic.estimate(frame, mask, hands, fit)
+        return Estimate(sh_, min(confidence, 0.3) if probe.is_exposed else 0.05, False)
+
+
+def _urgency(now: Array, target: Array) -> float:
+    """0 where two lights are alike, 1 where a lamp has been turned."""
+    angle = angle_deg(main_direction(now), main_direction(target))
+    levels = [max(float(sh[0] @ LUMINANCE_RGB), 1e-6) for sh in (now, target)]
+    ratio = abs(float(np.log(levels[1] / levels[0])))
+    urgency = max(angle / _TURN_DEG, ratio / _LEVEL)
+    # Below a third it is the estimate's own noise.
+    return float(np.clip((urgency - 0.33) / 0.67, 0.0, 1.0))

@@ -1,0 +1,90 @@
+"""The network in NumPy: the live mirror needs no PyTorch.
+
+``run`` gives what ``network.LightNet`` gives; ``light`` makes coefficients of it. Every probe is seen
+twice, as it is and in a mirror, so that mirroring a picture mirrors its light exactly.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from inference.kinematics import Array
+from inference.light_net.probe import Arrays, mirrored, normalised
+from inference.light_net.spherical import MIRROR_SIGNS
+from inference.light_net.weights import load_weights
+
+F32 = NDArray[np.float32]
+
+_MEAN_TO_FIRST = 1 / 0.282095  # coefficient 0 of light that is 1 on average
+
+
+class Network:
+    """Weights by the names of ``LightNet``'s state, ready to run."""
+
+    def __init__(self, weights: dict[str, F32]) -> None:
+        self._weights = {name: np.ascontiguousarray(w, np.float32) for name, w in weights.items()}
+        self._convolutions = [
+            sorted(
+                {
+                    int(n.split(".")[2])
+                    for n in weights
+                    if n.startswith(f"branches.{b}.") and weights[n].ndim == 4
+                }
+            )
+            for b in range(3)
+        ]
+
+    @classmethod
+    def shipped(cls) -> Network:
+        """With the shipped weights; MirrorError if they are missing, damaged or of another version."""
+        return cls(load_weights()[0])
+
+    def run(self, inputs: list[F32], statistics: F32) -> F32:
+        """(B, OUTPUTS) of inputs (B, C, h, w) of room, body and face and statistics (B, 12)."""
+        parts = [self._branch(number, x) for number, x in enumerate(inputs)]
+        hidden = np.concatenate([*parts, statistics], axis=1)
+        for name in ("first", "second"):
+            hidden = np.maximum(self._linear(name, hidden), 0)
+        return self._linear("last", hidden)
+
+    def light(self, arrays: Arrays) -> tuple[Array, Array]:
+        """(light E/pi (B, 9, 3) in the frame's linear RGB, expected error of the direction (B,) rad)."""
+        inputs, statistics, gains = normalised(arrays)
+        count = len(statistics)
+        both = [np.concatenate(pair) for pair in zip(inputs, mirrored(inputs), strict=True)]
+        out = self.run(both, np.concatenate([statistics, statistics])).astype(np.float64)
+        plain, turned = out[:count], out[count:]
+        turned[:, 3:27] *= np.repeat(MIRROR_SIGNS[1:], 3)
+        mean = (plain + turned) / 2
+        return coefficients(mean) * gains[:, None, None], np.exp(mean[:, 27] / 2)
+
+    def _branch(self, number: int, x: F32) -> F32:
+        prefix = f"branches.{number}."
+        for layer in self._convolutions[number]:
+            x = _convolve(x, self._weights[f"{prefix}{layer}.weight"], self._weights[f"{prefix}{layer}.bias"])
+        last = self._convolutions[number][-1] + 3  # past ReLU and flattening
+        features: F32 = np.maximum(self._linear(f"{prefix}{last}", x.reshape(len(x), -1)), 0)
+        return features
+
+    def _linear(self, name: str, x: F32) -> F32:
+        out: F32 = x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
+        return out
+
+
+def _convolve(x: F32, weight: F32, bias: F32) -> F32:
+    """3x3, stride 2, padding 1, then ReLU; (B, C, h, w) to (B, K, h', w')."""
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    windows = sliding_window_view(padded, (3, 3), axis=(2, 3))[:, :, ::2, ::2]
+    batch, channels, height, width = windows.shape[:4]
+    columns = windows.transpose(0, 1, 4, 5, 2, 3).reshape(batch, channels * 9, height * width)
+    out = weight.reshape(len(weight), -1) @ columns + bias[:, None]
+    return np.asarray(np.maximum(out, 0).reshape(batch, len(weight), height, width))
+
+
+def coefficients(out: Array) -> Array:
+    """Light (B, 9, 3) over the gain, of the network's first 27 numbers (B, 27)."""
+    first = np.exp(np.clip(out[:, :3], -6, 6)) * _MEAN_TO_FIRST
+    rest = out[:, 3:27].reshape(-1, 8, 3) * first[:, None]
+    return np.concatenate([first[:, None], rest], axis=1)

@@ -1,0 +1,192 @@
+"""Probe, network and follower: exact symmetries, the shipped weights, and what happens without evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from inference.body_model import BodyModel
+from inference.light import TO_LINEAR
+from inference.light_net import clips, weights
+from inference.light_net.evaluate import Errors, _guesses
+from inference.light_net.figures import Figure, FigureMaker
+from inference.light_net.follower import LightFollower
+from inference.light_net.forward import Network
+from inference.light_net.probe import Probe, ProbeMaker, mirrored, normalised
+from inference.light_net.response import encode
+from inference.light_net.rooms import synthetic
+from inference.light_net.scenes import HELD, shot
+from inference.light_net.spherical import MIRROR_SIGNS
+from mirror.errors import MirrorError
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return Network.shipped()
+
+
+@pytest.fixture(scope="module")
+def frame(figure: Figure) -> NDArray[np.uint8]:
+    room = synthetic(np.random.default_rng([1, 4])).levelled()
+    return shot(figure, room, np.random.default_rng(2)).frame
+
+
+def probe_of(model: BodyModel, figure: Figure, frame: NDArray[np.uint8]) -> Probe:
+    return ProbeMaker(model).make(frame, figure.mask, figure.fit, figure.camera)
+
+
+def darkened(frame: NDArray[np.uint8], gain: float) -> NDArray[np.uint8]:
+    return np.rint(255 * encode(gain * TO_LINEAR[frame])).astype(np.uint8)
+
+
+def test_the_probe_shows_the_face_and_its_normals(
+    model: BodyModel, figure: Figure, frame: NDArray[np.uint8]
+) -> None:
+    """The network would look past the person."""
+    probe = probe_of(model, figure, frame)
+    assert probe.has_face
+    assert probe.is_exposed
+    middle = probe.face_normals[16:32, 16:32].astype(float) / 127
+    assert middle[..., 2].mean() < -0.5  # towards the camera
+    left, right = probe.face_normals[12:36, :20, 0], probe.face_normals[12:36, 28:, 0]
+    assert left[left != 0].mean() < 0 < right[right != 0].mean()
+    assert probe.body_mask.mean() > 40
+
+
+def test_a_darker_picture_is_the_same_picture_in_darker_light(
+    model: BodyModel, figure: Figure, frame: NDArray[np.uint8], network: Network
+) -> None:
+    """The garment would not follow a dimmer, or change its colour with it."""
+    plain, dark = (probe_of(model, figure, f).arrays() for f in (frame, darkened(frame, 0.5)))
+    first, second = network.light(plain)[0][0], network.light(dark)[0][0]
+    np.testing.assert_allclose(second, 0.5 * first, atol=0.03 * float(np.abs(first).max()))
+
+
+def test_the_mirrored_picture_has_the_mirrored_light(
+    model: BodyModel, figure: Figure, frame: NDArray[np.uint8], network: Network
+) -> None:
+    """Left and right would be lit by two opinions."""
+    arrays = probe_of(model, figure, frame).arrays()
+    inputs, statistics, gains = normalised(arrays)
+    turned = mirrored(mirrored(inputs))
+    for once, twice in zip(inputs, turned, strict=True):
+        np.testing.assert_array_equal(once, twice)
+    flipped = {}
+    for name, values in arrays.items():
+        other = values[:, :, ::-1].copy()
+        if name.endswith("normals"):
+            other = other * np.array([-1, 1, 1], np.int8)
+        flipped[name] = other
+    here, there = network.light(arrays)[0][0], network.light(flipped)[0][0]
+    np.testing.assert_allclose(there, here * MIRROR_SIGNS[:, None], atol=1e-4 * float(gains[0] + 1))
+    assert statistics.shape == (1, 12)
+
+
+def test_numpy_gives_what_pytorch_gives(model: BodyModel, figure: Figure, frame: NDArray[np.uint8]) -> None:
+    """The mirror would run another network than was trained."""
+    torch = pytest.importorskip("torch")
+    from inference.light_net.network import LightNet
+
+    torch.manual_seed(3)
+    net = LightNet().eval()
+    state = {name: value.numpy() for name, value in net.state_dict().items()}
+    inputs, statistics, _ = normalised(probe_of(model, figure, frame).arrays())
+    with torch.no_grad():
+        theirs = net([torch.from_numpy(x) for x in inputs], torch.from_numpy(statistics)).numpy()
+    np.testing.assert_allclose(Network(state).run(inputs, statistics), theirs, atol=1e-4)
+
+
+def test_the_shipped_network_beats_the_analytic_estimator(
+    model: BodyModel, maker: FigureMaker, network: Network
+) -> None:
+    """Weights that were mixed up, or of another input, would still load."""
+    ours, analytic = Errors(), Errors()
+    for number in range(5):
+        person = maker.make(np.random.default_rng([990, number]))
+        for light in range(4):
+            rng = np.random.default_rng([991, number, light])
+            scene = shot(person, synthetic(rng).levelled(), rng)
+            for errors, sh in zip(
+                (ours, analytic), _guesses(network, model, person, scene.frame), strict=True
+            ):
+                errors.add(sh, scene.sh)
+    assert np.median(ours.direction) < 30
+    assert np.median(ours.direction) < 0.7 * np.median(analytic.direction)
+    assert np.mean(ours.si_rmse) < 0.85 * np.mean(analytic.si_rmse)
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_black_and_burnt_out_frames_are_left_to_the_analytic_estimator(
+    model: BodyModel, figure: Figure, network: Network, level: int
+) -> None:
+    """A covered or blinded camera would set the garment alight, or crash the mirror."""
+    follower = LightFollower(model, figure.camera, network)
+    blank = np.full((figure.size[1], figure.size[0], 3), level, np.uint8)
+    found = follower.estimate(blank, figure.mask, None, figure.fit)
+    assert not found.by_network
+    assert found.confidence <= 0.05
+    assert np.isfinite(found.sh).all()
+    bright = float(found.sh[0].mean()) * 0.282
+    assert bright < 0.1 if level == 0 else bright > 0.5
+
+
+def test_without_a_face_the_analytic_estimator_answers(
+    model: BodyModel, figure: Figure, frame: NDArray[np.uint8], network: Network
+) -> None:
+    """Somebody who turned round would be lit by what the network makes of the back of a head."""
+    mask = figure.mask.copy()
+    rows = np.flatnonzero(mask.max(1))
+    mask[: int(rows[0] + 0.45 * len(rows))] = 0
+    found = LightFollower(model, figure.camera, network).estimate(frame, mask, None, figure.fit)
+    assert not found.by_network
+    assert found.confidence <= 0.3
+
+
+def test_a_turned_lamp_is_followed_within_half_a_second(
+    model: BodyModel, maker: FigureMaker, network: Network
+) -> None:
+    """The garment would stay lit by a lamp that has gone out."""
+    rooms = [synthetic(np.random.default_rng([5, 1])).levelled()]
+    turn = clips.lamp_turn(LightFollower, network, model, maker, rooms, 0)
+    assert turn.followed_s <= 0.5
+    assert turn.direction_error < 45
+
+
+def test_still_light_stands_still(model: BodyModel, figure: Figure, network: Network) -> None:
+    """The garment's shade would crawl with the camera's noise."""
+    room = synthetic(np.random.default_rng([1, 4])).levelled()
+    follower = LightFollower(model, figure.camera, network)
+    clean = shot(figure, room, np.random.default_rng(2)).frame
+    rng = np.random.default_rng(0)
+    seen = []
+    for number in range(40):
+        noisy = np.clip(clean + rng.normal(0, 4, clean.shape), 0, 255).astype(np.uint8)
+        light = follower.update(noisy, figure.mask, None, figure.fit, number * 40_000_000)
+        seen.append(light.direction)
+    steps = np.array(seen[1:]) - np.array(seen[:-1])
+    assert np.degrees(np.quantile(np.linalg.norm(steps, axis=1), 0.95)) < 1.0
+
+
+def test_weights_that_cannot_be_used_are_one_clear_line(tmp_path: Path) -> None:
+    """The mirror would start with random light, or with a page of traceback."""
+    arrays, facts = weights.load_weights()
+    assert set(HELD) == {"apartment", "warehouse"}
+    for room in HELD:
+        assert room in facts["held_out"]
+        assert room not in facts["surroundings"]
+    path = tmp_path / "light.safetensors"
+    with pytest.raises(MirrorError, match="no weights of the light network there"):
+        weights.load_weights(path)
+    path.write_bytes(weights.SHIPPED.read_bytes()[:5000])
+    with pytest.raises(MirrorError, match="damaged"):
+        weights.load_weights(path)
+    save_file(arrays, str(path), {"format": weights.FORMAT, "version": "0"})
+    with pytest.raises(MirrorError, match="version 0, but this program reads version 1"):
+        weights.load_weights(path)
+    save_file(arrays, str(path), {"format": "another"})
+    with pytest.raises(MirrorError, match="not the weights of a light network"):
+        weights.load_weights(path)

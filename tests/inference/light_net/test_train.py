@@ -1,0 +1,125 @@
+"""Training: the set on disk, resuming without loss, and that the network learns."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inference.body_model import BodyModel
+from inference.light_net import dataset
+from inference.light_net.dataset import LightSet, Recipe, build, load
+from inference.light_net.figures import Figure, FigureMaker
+from inference.light_net.look import Look
+from inference.light_net.probe import Probe, ProbeMaker
+from inference.light_net.scenes import Surroundings, hdr_pictures, shot, training_surroundings
+from inference.light_net.weights import load_weights
+from mirror.errors import MirrorError
+
+torch = pytest.importorskip("torch")
+from inference.light_net.train import Schedule, Trainer, train  # noqa: E402
+
+torch.set_num_threads(1)  # threads that wait for one another are slower here
+RECIPE = Recipe(figures=3, lights=6, seed=4)
+FACTS = {"mean_light": "[]"}
+
+
+@pytest.fixture(scope="module")
+def around() -> Surroundings:
+    return training_surroundings(None, 4, rooms=6)
+
+
+@pytest.fixture(scope="module")
+def folder(
+    tmp_path_factory: pytest.TempPathFactory, model: BodyModel, maker: FigureMaker, around: Surroundings
+) -> Path:
+    where = tmp_path_factory.mktemp("set")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dataset, "FigureMaker", lambda _: maker)
+        patch.setattr(dataset, "_SHARD", 2)
+        assert list(build(RECIPE, around, where, model)) == [2, 3]
+    return where
+
+
+@pytest.fixture
+def data(folder: Path, monkeypatch: pytest.MonkeyPatch) -> LightSet:
+    monkeypatch.setattr(dataset, "_SHARD", 2)
+    return load(RECIPE, folder)
+
+
+@pytest.fixture(scope="module")
+def pairs(model: BodyModel, figure: Figure, around: Surroundings) -> list[tuple[Probe, Probe]]:
+    frame = shot(figure, around.draw(np.random.default_rng(1)), np.random.default_rng(2)).frame
+    # What is unlabelled is looked at like a photograph: its landmarks are the fit's.
+    head = figure.fit.skin[5] @ np.array([0.0, 1.5, 0.1, 1.0])
+    fit = dataclasses.replace(figure.fit, landmark_points=np.tile(head, (33, 1)))
+    look = Look(figure.mask, fit, figure.camera)
+    return list(dataset.crops(frame, look, ProbeMaker(model), np.random.default_rng(3)))
+
+
+def test_the_set_is_made_once_and_matches_its_light(data: LightSet, folder: Path, model: BodyModel) -> None:
+    """Pictures would be taught with the light of others."""
+    assert len(data) == 18
+    taken = data.take(np.array([0, 7]))
+    assert taken["face"].shape == (2, 48, 48, 3)
+    assert not np.array_equal(taken["body_normals"][0], taken["body_normals"][1])
+    level = data.sh[:, 0] @ np.array([0.2126, 0.7152, 0.0722])
+    person = data.take(np.arange(18))
+    bright = np.array([p[m > 127].mean() for p, m in zip(person["body"], person["body_mask"], strict=True)])
+    assert np.corrcoef(np.log(level), np.log(bright + 1))[0, 1] > 0.3
+    with pytest.raises(MirrorError, match="another recipe"):
+        next(build(Recipe(figures=9, seed=5), training_surroundings(None, 5, rooms=1), folder, model))
+
+
+def test_a_damaged_shard_is_named(folder: Path, tmp_path: Path) -> None:
+    """A disk that filled up in the night would be trained on."""
+    (tmp_path / "000000.npz").write_bytes((folder / "000000.npz").read_bytes()[:9000])
+    with pytest.raises(MirrorError, match=r"000000\.npz: missing or damaged"):
+        load(RECIPE, tmp_path)
+
+
+def test_held_rooms_are_never_trained_on(tmp_path: Path) -> None:
+    """The proof would be an exam with the answers known."""
+    import cv2
+
+    for name in ("apartment_1k", "forest", "warehouse_2k"):
+        cv2.imwrite(str(tmp_path / f"{name}.hdr"), np.ones((64, 128, 3), np.float32))
+    assert [e.name for e in hdr_pictures(tmp_path, held=False)] == ["forest"]
+    assert [e.name for e in hdr_pictures(tmp_path, held=True)] == ["apartment_1k", "warehouse_2k"]
+    with pytest.raises(MirrorError, match="no such folder"):
+        hdr_pictures(tmp_path / "none", held=False)
+
+
+def test_a_resumed_run_makes_the_same_weights(
+    data: LightSet, pairs: list[tuple[Probe, Probe]], tmp_path: Path
+) -> None:
+    """A power cut would cost the run, or change what it makes."""
+    schedule = Schedule(steps=6, steps_planned=6, batch=6, warm_steps=2)
+    train(data, pairs, schedule, tmp_path / "whole", facts=FACTS, save_every=3, progress=False)
+    first = dataclasses.replace(schedule, steps=3)
+    train(data, pairs, first, tmp_path / "parts", facts=FACTS, save_every=3, progress=False)
+    train(data, pairs, schedule, tmp_path / "parts", facts=FACTS, save_every=3, progress=False)
+    whole, parts = (load_weights(tmp_path / n / "light_net.safetensors") for n in ("whole", "parts"))
+    for name, values in whole[0].items():
+        np.testing.assert_array_equal(values, parts[0][name], err_msg=name)
+    assert parts[1]["steps"] == "6"
+    assert len((tmp_path / "parts" / "log.jsonl").read_text().splitlines()) == 2
+    with pytest.raises(MirrorError, match="made with another seed"):
+        train(
+            data, [], dataclasses.replace(schedule, seed=1), tmp_path / "parts", facts=FACTS, progress=False
+        )
+    (tmp_path / "parts" / "checkpoint.pt").write_bytes(b"no checkpoint")
+    with pytest.raises(MirrorError, match="not a checkpoint"):
+        train(data, [], schedule, tmp_path / "parts", facts=FACTS, progress=False)
+
+
+def test_the_network_learns_the_light(data: LightSet, pairs: list[tuple[Probe, Probe]]) -> None:
+    """A sign or an axis mixed up between picture and truth, and nothing could be learned."""
+    trainer = Trainer(data, pairs, Schedule(steps=60, steps_planned=60, batch=16, warm_steps=5))
+    terms = [trainer.advance() for _ in range(60)]
+    for name, share in (("sphere", 0.85), ("level", 0.9), ("direction", 0.9)):
+        early, late = (float(np.mean([t[name] for t in part])) for part in (terms[:8], terms[-8:]))
+        assert late < share * early, name
+    assert np.isfinite(terms[-1]["agreement"])
