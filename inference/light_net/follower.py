@@ -11,6 +11,7 @@ from inference.body_model import BodyModel
 from inference.camera import Intrinsics
 from inference.kinematics import Array
 from inference.light import LightEstimator, light_message
+from inference.light_net.environment import F32
 from inference.light_net.forward import Network
 from inference.light_net.probe import ProbeMaker
 from inference.light_net.spherical import LUMINANCE_RGB, angle_deg, main_direction
@@ -21,16 +22,23 @@ PERIOD_S = 0.2  # how often the network looks
 _SLOW_S, _FAST_S = 0.8, 0.10  # time constants in still light, and when a lamp is turned
 _TURN_DEG, _LEVEL = 45.0, 0.5  # changes (degrees; of the level's logarithm) that are a lamp for sure
 _UNSURE_RAD = 1.5  # an expected error of the direction above this is no estimate
+_STIR = 0.12  # change of the room's luminance (logarithm) that a person who moves does not make
+_STIRRED_S = 0.5  # so long after it the light may change at once
+_LEAST_ROOM = 0.05  # of the picture must be room to tell
 _SURE_RAD = 0.6  # confidence falls to 1/e at this expected error
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Light E/pi (9, 3) of one frame; ``confidence`` 0..1; whether the network gave it."""
+    """Light E/pi (9, 3) of one frame; ``confidence`` 0..1; whether the network gave it.
+
+    ``room``: the frame's linear luminance, coarse, NaN on the person.
+    """
 
     sh: Array
     confidence: float
     by_network: bool
+    room: F32
 
 
 class LightFollower:
@@ -38,6 +46,9 @@ class LightFollower:
 
     The analytic estimate stands in where the network has nothing to judge by: no face seen, a
     picture that is black or burnt out, or an answer that itself expects to be wrong.
+
+    A lamp that is turned lights the room anew as well: only then, or where no room is seen, is a sudden
+    change believed. Else it is the person who moved, and the estimate with them.
     """
 
     def __init__(self, model: BodyModel, intrinsics: Intrinsics, network: Network) -> None:
@@ -53,21 +64,25 @@ class LightFollower:
         self._sh: Array | None = None
         self._confidence = 0.0
         self._constant_s = _SLOW_S
-        self._looked_ns = self._last_ns = -(10**18)
+        self._looked_ns = self._last_ns = self._stirred_ns = -(10**18)
 
     def update(
         self, frame: Picture, mask: Picture, hands: Picture | None, fit: Fit, t_source_ns: int
     ) -> Light:
         """Light of the frame (H, W, 3) BGR: looked for every PERIOD_S of source time, moved to in between.
 
-        ``mask`` (H, W) is the person; ``hands`` (h, w), any resolution, marks hands before the body.
+        ``mask`` is the person, ``hands`` marks hands before the body: (h, w), of any resolution.
         """
         since = (t_source_ns - self._looked_ns) / 1e9
         if self._target is None or self._sh is None or not 0.0 <= since < PERIOD_S:
-            self._target = self.estimate(frame, mask, hands, fit)
+            before, self._target = self._target, self.estimate(frame, mask, hands, fit)
+            if before is not None and _stirred(before.room, self._target.room):
+                self._stirred_ns = t_source_ns
             if self._sh is None or since < 0.0 or since > 2.0:  # begun, begun again, or long away
                 self._sh, self._confidence = self._target.sh, self._target.confidence
-            self._constant_s = _SLOW_S * (_FAST_S / _SLOW_S) ** _urgency(self._sh, self._target.sh)
+            sudden = 0.0 <= (t_source_ns - self._stirred_ns) / 1e9 <= _STIRRED_S
+            urgency = _urgency(self._sh, self._target.sh) if sudden else 0.0
+            self._constant_s = _SLOW_S * (_FAST_S / _SLOW_S) ** urgency
             self._looked_ns = t_source_ns
         step = float(np.clip((t_source_ns - self._last_ns) / 1e9, 0.0, 0.5))
         self._last_ns = t_source_ns
@@ -79,12 +94,22 @@ class LightFollower:
     def estimate(self, frame: Picture, mask: Picture, hands: Picture | None, fit: Fit) -> Estimate:
         """Light of one frame by itself; arguments as for ``update``."""
         probe = self._probes.make(frame, mask, fit, self.intrinsics)
+        room = probe.background()
         if probe.has_face and probe.is_exposed:
             sh, error = self._network.light(probe.arrays())
             if error[0] < _UNSURE_RAD:
-                return Estimate(sh[0], float(np.exp(-error[0] / _SURE_RAD)), True)
+                return Estimate(sh[0], float(np.exp(-error[0] / _SURE_RAD)), True, room)
         sh_, confidence = self._analytic.estimate(frame, mask, hands, fit)
-        return Estimate(sh_, min(confidence, 0.3) if probe.is_exposed else 0.05, False)
+        return Estimate(sh_, min(confidence, 0.3) if probe.is_exposed else 0.05, False, room)
+
+
+def _stirred(before: F32, after: F32) -> bool:
+    """Whether the room is lit otherwise; True as well where too little of it is seen to tell."""
+    both = ~np.isnan(before) & ~np.isnan(after)
+    if both.mean() < _LEAST_ROOM:
+        return True
+    change = np.log((after[both] + 0.01) / (before[both] + 0.01))
+    return bool(np.median(np.abs(change)) > _STIR)
 
 
 def _urgency(now: Array, target: Array) -> float:

@@ -75,6 +75,11 @@ class Probe:
         level = TO_LINEAR[person] @ LUMINANCE_RGB
         return bool(level.mean() > _DARKEST and np.mean(level < _BURNT) > _LEAST_SHADED)
 
+    def background(self) -> F32:
+        """Linear luminance (ROOM, ROOM) of the frame, NaN on the person and outside the frame."""
+        luminance = (TO_LINEAR[self.room] @ LUMINANCE_RGB).astype(np.float32)
+        return np.where((self.room_mask < 32) & (self.room_inside > 127), luminance, np.float32(np.nan))
+
     def arrays(self) -> Arrays:
         """The pictures by name, each with an axis of one in front."""
         return {name: getattr(self, name)[None] for name in (*COLOURS, *GEOMETRY)}

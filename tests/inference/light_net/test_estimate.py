@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,14 @@ from inference.light import TO_LINEAR
 from inference.light_net import clips, weights
 from inference.light_net.evaluate import Errors, _guesses
 from inference.light_net.figures import Figure, FigureMaker
-from inference.light_net.follower import LightFollower
+from inference.light_net.follower import Estimate, LightFollower
 from inference.light_net.forward import Network
 from inference.light_net.probe import Probe, ProbeMaker, mirrored, normalised
 from inference.light_net.response import encode
 from inference.light_net.rooms import synthetic
 from inference.light_net.scenes import HELD, shot
-from inference.light_net.spherical import MIRROR_SIGNS
+from inference.light_net.spherical import MIRROR_SIGNS, angle_deg, main_direction
+from inference.shrink import shrink
 from mirror.errors import MirrorError
 
 
@@ -169,6 +171,41 @@ def test_still_light_stands_still(model: BodyModel, figure: Figure, network: Net
         seen.append(light.direction)
     steps = np.array(seen[1:]) - np.array(seen[:-1])
     assert np.degrees(np.quantile(np.linalg.norm(steps, axis=1), 0.95)) < 1.0
+
+
+def test_who_moves_in_still_light_does_not_flicker(
+    model: BodyModel, figure: Figure, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One wrong look at somebody who bends down would flash the garment at twice its brightness."""
+    room = synthetic(np.random.default_rng([1, 4])).levelled()
+    frame = shot(figure, room, np.random.default_rng(2)).frame
+    follower = LightFollower(model, figure.camera, network)
+    right = follower.estimate(frame, figure.mask, None, figure.fit)
+    wrong = replace(right, sh=2 * right.sh)
+
+    def brightest(after: Estimate) -> float:
+        looks = iter([right, right, after, after, right, right, right])
+        monkeypatch.setattr(follower, "estimate", lambda *_: next(looks))
+        follower.reset()
+        times = range(0, 1_300_000_000, 40_000_000)
+        seen = [follower.update(frame, figure.mask, None, figure.fit, t) for t in times]
+        return max(light.sh[0][0] for light in seen) / float(right.sh[0, 0])
+
+    assert brightest(wrong) < 1.45
+    # The same look where the room was lit up with the person.
+    assert brightest(replace(wrong, room=2 * right.room)) > 1.8
+
+
+def test_a_mask_of_any_resolution_gives_the_same_light(
+    model: BodyModel, figure: Figure, frame: NDArray[np.uint8], network: Network
+) -> None:
+    """A large frame comes with a smaller mask: the light would be judged by another part of it."""
+    follower = LightFollower(model, figure.camera, network)
+    small = shrink(figure.mask, (160, 213))
+    whole, coarse = (follower.estimate(frame, m, None, figure.fit) for m in (figure.mask, small))
+    assert coarse.by_network
+    assert angle_deg(main_direction(whole.sh), main_direction(coarse.sh)) < 6
+    np.testing.assert_allclose(coarse.sh[0], whole.sh[0], rtol=0.08)
 
 
 def test_weights_that_cannot_be_used_are_one_clear_line(tmp_path: Path) -> None:
