@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from inference.fabric.colour import to_linear, to_srgb
 from inference.fabric.lattice import HARMONICS, LEARNED, LEVELS, NOISE, REACH, STYLE
 from inference.fabric.weave import NAMES, check_class
-from inference.fabric.weights import load_weights
+from inference.fabric.weights import WEIGHTS
 
 Array = NDArray[np.float32]
 
@@ -43,7 +43,7 @@ class FabricGenerator:
     """Weights in memory, ready to weave. MirrorError if the file is missing, damaged or another version."""
 
     def __init__(self, path: Path = SHIPPED) -> None:
-        arrays, self.facts = load_weights(path)
+        arrays, self.facts = WEIGHTS.load(path)
         self._net = {k.removeprefix("net."): v for k, v in arrays.items() if k.startswith("net.")}
         self._styles, self._cycles = arrays["prior_styles"], arrays["prior_cycles"]
         self._counts, self._scale = arrays["prior_counts"], arrays["pixels_per_metre"]

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from inference.checkpoint import changed_settings, read_checkpoint, write_checkpoint
 from inference.fabric.batches import batch_tensors, choose_designs, draw_noise, sample_sheet
 from inference.fabric.lattice import STYLE
 from inference.fabric.losses import (
@@ -213,29 +214,18 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Write everything that the next step depends on, atomically."""
         state = {
-            "format": _FORMAT,
             "schedule": asdict(self.schedule),
             "stages": self.stages,
             "step": self.step,
             **{name: part.state_dict() for name, part in self._parts().items()},
         }
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        write_checkpoint(state, _FORMAT, path)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint. MirrorError if it is damaged, of another version or another schedule."""
-        try:
-            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
-        except Exception as error:
-            raise MirrorError(f"{path}: not a checkpoint, or damaged; start with another --out") from error
-        if state.get("format") != _FORMAT:
-            raise MirrorError(f"{path}: a checkpoint of another version; start with another --out")
-        was, now = dict(state["schedule"]), asdict(self.schedule)
-        changed = {k: v for k, v in now.items() if k != "steps" and was.get(k) != v}
+        state = read_checkpoint(path, _FORMAT, self.device)
+        was = dict(state["schedule"])
+        changed = changed_settings(was, asdict(self.schedule))
         if fixed := sorted(changed.keys() & {"batch", "seed", "crop"}):
             raise MirrorError(f"{path}: made with another {', '.join(fixed)}; start with another --out")
         # Rates and weights may be changed on the way; the weights' metadata tell when.

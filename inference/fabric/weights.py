@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from inference.fabric.weave import CLASSES, NAMES
-from mirror.errors import MirrorError
+from inference.weights import WeightsKind
 
 if TYPE_CHECKING:
     from inference.fabric.network import Generator
 
-FORMAT = "fitting-mirror-fabric-gan"
-VERSION = 2
+WEIGHTS = WeightsKind(
+    some="fabric weights",
+    of="a fabric generator",
+    format="fitting-mirror-fabric-gan",
+    version=2,
+    same={"classes": json.dumps(NAMES)},
+)
 PRIORS = 64  # designs kept a class
 
 
@@ -50,27 +53,4 @@ def save_weights(network: Generator, priors: Priors, facts: dict[str, str], path
     arrays["prior_cycles"] = np.asarray(priors.cycles, np.float32)
     arrays["prior_counts"] = np.asarray(priors.counts, np.float32)
     arrays["pixels_per_metre"] = np.array([CLASSES[n] for n in NAMES], np.float32)
-    metadata = {"format": FORMAT, "version": str(VERSION), "classes": json.dumps(NAMES), **facts}
-    part = path.with_suffix(".part")
-    save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, str(part), metadata)
-    part.replace(path)
-
-
-def load_weights(path: Path) -> tuple[dict[str, NDArray[np.float32]], dict[str, str]]:
-    """(arrays by name, metadata). MirrorError if the file is missing, damaged or of another version."""
-    try:
-        with safe_open(str(path), framework="numpy") as held:
-            metadata = dict(held.metadata() or {})
-            arrays = {name: held.get_tensor(name) for name in held.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise MirrorError(f"{path}: no fabric weights there; train them, or name others") from error
-    except (SafetensorError, OSError) as error:
-        raise MirrorError(f"{path}: not fabric weights, or damaged") from error
-    if metadata.get("format") != FORMAT:
-        raise MirrorError(f"{path}: not the weights of a fabric generator")
-    if metadata.get("version") != str(VERSION) or metadata.get("classes") != json.dumps(NAMES):
-        raise MirrorError(
-            f"{path}: weights of version {metadata.get('version')}, but this program weaves with version"
-            f" {VERSION} and its own classes; train them again"
-        )
-    return arrays, metadata
+    WEIGHTS.save(arrays, facts, path)

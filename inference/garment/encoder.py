@@ -8,23 +8,26 @@ and mixed down to EMBEDDING numbers of unit length, so that a product of two is 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from inference.garment.features import CHANNELS, VIEWS, Features
-from mirror.errors import MirrorError
+from inference.weights import WeightsKind
 
 F32 = NDArray[np.float32]
 
 #: The weights that the project ships.
 SHIPPED = Path(__file__).resolve().parent.parent / "data" / "garment_encoder.safetensors"
-FORMAT = "fitting-mirror-garment-encoder"
-VERSION = 1
+WEIGHTS = WeightsKind(
+    some="garment weights",
+    of="a garment encoder",
+    format="fitting-mirror-garment-encoder",
+    version=1,
+    same={"channels": json.dumps(CHANNELS)},
+    dtype=np.float16,
+)
 
 #: Channels of the layers and their strides.
 WIDTHS, STRIDES = (24, 32, 48, 64), (2, 2, 2, 1)
@@ -52,40 +55,11 @@ def prepared(channels: F32) -> F32:
     return out
 
 
-def save_weights(arrays: Mapping[str, F32], facts: Mapping[str, str], path: Path) -> None:
-    """Write a network's parameters in half precision, atomically, with ``facts`` as metadata."""
-    half = {name: np.ascontiguousarray(value, np.float16) for name, value in arrays.items()}
-    told = {"format": FORMAT, "version": str(VERSION), "channels": json.dumps(CHANNELS), **facts}
-    part = path.with_suffix(".part")
-    save_file(half, str(part), told)
-    part.replace(path)
-
-
-def load_weights(path: Path) -> tuple[dict[str, F32], dict[str, str]]:
-    """(parameters by name, metadata). MirrorError if the file is missing, damaged or of another version."""
-    try:
-        with safe_open(str(path), framework="numpy") as held:
-            facts = dict(held.metadata() or {})
-            arrays = {name: held.get_tensor(name).astype(np.float32) for name in held.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise MirrorError(f"{path}: no garment weights there; train them, or name others") from error
-    except (SafetensorError, OSError) as error:
-        raise MirrorError(f"{path}: not garment weights, or damaged") from error
-    if facts.get("format") != FORMAT:
-        raise MirrorError(f"{path}: not the weights of a garment encoder")
-    if facts.get("version") != str(VERSION) or facts.get("channels") != json.dumps(CHANNELS):
-        raise MirrorError(
-            f"{path}: weights of version {facts.get('version')}, but this program looks with version"
-            f" {VERSION} and its own channels; train them again"
-        )
-    return arrays, facts
-
-
 class GarmentEncoder:
-    """Weights in memory, ready to look. MirrorError as ``load_weights`` gives it."""
+    """Weights in memory, ready to look. MirrorError as ``WeightsKind.load`` gives it."""
 
     def __init__(self, path: Path = SHIPPED) -> None:
-        self._net, self.facts = load_weights(path)
+        self._net, self.facts = WEIGHTS.load(path)
 
     def embed(self, found: Features) -> F32:
         """The embedding (EMBEDDING,) of one garment's features, of unit length."""

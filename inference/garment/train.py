@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,8 +21,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from inference.checkpoint import read_checkpoint, write_checkpoint
 from inference.garment.dataset import Instances
-from inference.garment.encoder import save_weights
+from inference.garment.encoder import WEIGHTS
 from inference.garment.network import Encoder, contrastive_loss
 from inference.garment.retrieval import same_label_first
 from mirror.errors import MirrorError
@@ -93,28 +92,17 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Write everything that the next step depends on, atomically."""
         state = {
-            "format": _FORMAT,
             "schedule": asdict(self.schedule),
             "garments": len(self._rows),
             "step": self.step,
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        write_checkpoint(state, _FORMAT, path)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint. MirrorError if it is damaged, of another version, schedule or data."""
-        try:
-            state: dict[str, Any] = torch.load(path, weights_only=True)
-        except Exception as error:
-            raise MirrorError(f"{path}: not a checkpoint, or damaged; start with another --out") from error
-        if state.get("format") != _FORMAT:
-            raise MirrorError(f"{path}: a checkpoint of another version; start with another --out")
+        state = read_checkpoint(path, _FORMAT)
         if state["schedule"] != asdict(self.schedule) or state["garments"] != len(self._rows):
             raise MirrorError(f"{path}: made with another schedule or data; start with another --out")
         self.network.load_state_dict(state["network"])
@@ -189,6 +177,6 @@ def train(
             trainer.save(checkpoint)
             told = facts | {"steps": str(trainer.step), "schedule": json.dumps(asdict(schedule))}
             arrays = {name: value.numpy() for name, value in trainer.network.state_dict().items()}
-            save_weights(arrays, told, out / "garment_encoder.safetensors")
+            WEIGHTS.save(arrays, told, out / "garment_encoder.safetensors")
     bar.close()
     return trainer

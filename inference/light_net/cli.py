@@ -135,13 +135,13 @@ def estimate(options: argparse.Namespace) -> int:
     from inference.light_net.look import Looker, read_picture
     from inference.light_net.sheet import write_beside
     from inference.light_net.spherical import colour_temperature, main_direction
-    from inference.light_net.weights import SHIPPED, load_weights
+    from inference.light_net.weights import SHIPPED, WEIGHTS
     from mirror.cli import load_config
 
     config: Config = load_config(options)
     frame = read_picture(options.image)
     shut_in()
-    network = Network(load_weights(options.weights or SHIPPED)[0])
+    network = Network(WEIGHTS.load(options.weights or SHIPPED)[0])
     model = BodyModel.load()
     with Looker(model, config.inference) as looker:
         look = looker.still(frame)

@@ -30,7 +30,7 @@ from inference.light_net.forward import Network
 from inference.light_net.rooms import synthetic
 from inference.light_net.scenes import Surroundings, hdr_pictures, shot
 from inference.light_net.spherical import angle_deg, main_direction, sphere_normals
-from inference.light_net.weights import load_weights
+from inference.light_net.weights import WEIGHTS
 from inference.shrink import Picture
 
 _SEED = 7_000_003  # apart from any training seed
@@ -99,7 +99,7 @@ def evaluate(
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """All figures: ``summary`` of flat numbers, ``notes`` in words, and what they come from."""
-    arrays, facts = load_weights(weights)
+    arrays, facts = WEIGHTS.load(weights)
     network, model = Network(arrays), BodyModel.load()
     folder = footage / "hdr" if footage is not None and (footage / "hdr").is_dir() else None
     rooms = hdr_pictures(folder, held=True)

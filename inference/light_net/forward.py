@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from inference.kinematics import Array
 from inference.light_net.probe import Arrays, mirrored, normalised
 from inference.light_net.spherical import MIRROR_SIGNS
-from inference.light_net.weights import load_weights
+from inference.light_net.weights import SHIPPED, WEIGHTS
 
 F32 = NDArray[np.float32]
 
@@ -39,7 +39,7 @@ class Network:
     @classmethod
     def shipped(cls) -> Network:
         """With the shipped weights; MirrorError if they are missing, damaged or of another version."""
-        return cls(load_weights()[0])
+        return cls(WEIGHTS.load(SHIPPED)[0])
 
     def run(self, inputs: list[F32], statistics: F32) -> F32:
         """(B, OUTPUTS) of inputs (B, C, h, w) of room, body and face and statistics (B, 12)."""

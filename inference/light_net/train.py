@@ -9,11 +9,9 @@ makes the same weights as one that was not.
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,13 +19,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from inference.checkpoint import changed_settings, read_checkpoint, write_checkpoint
 from inference.fabric.train import keep_memory
 from inference.light_net import losses
 from inference.light_net.dataset import LightSet
 from inference.light_net.network import LightNet
 from inference.light_net.probe import Arrays, Probe, mirrored, normalised
 from inference.light_net.spherical import MIRROR_SIGNS, main_direction
-from inference.light_net.weights import save_weights
+from inference.light_net.weights import WEIGHTS
 from mirror.errors import MirrorError
 
 _FORMAT = 1
@@ -125,30 +124,18 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Write everything that the next step depends on, atomically."""
         state = {
-            "format": _FORMAT,
             "schedule": asdict(self.schedule),
             "step": self.step,
             "network": self.network.state_dict(),
             "ema": self.ema.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        write_checkpoint(state, _FORMAT, path)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint. MirrorError if it is damaged, of another version or another schedule."""
-        try:
-            state: dict[str, Any] = torch.load(path, weights_only=True)
-        except Exception as error:
-            raise MirrorError(f"{path}: not a checkpoint, or damaged; start with another --out") from error
-        if state.get("format") != _FORMAT:
-            raise MirrorError(f"{path}: a checkpoint of another version; start with another --out")
-        was, now = dict(state["schedule"]), asdict(self.schedule)
-        if changed := sorted(k for k, v in now.items() if k != "steps" and was.get(k) != v):
+        state = read_checkpoint(path, _FORMAT)
+        if changed := sorted(changed_settings(state["schedule"], asdict(self.schedule))):
             raise MirrorError(f"{path}: made with another {', '.join(changed)}; start with another --out")
         self.network.load_state_dict(state["network"])
         self.ema.load_state_dict(state["ema"])
@@ -243,7 +230,7 @@ def train(
                 trainer.save(checkpoint)
                 arrays = {k: v.detach().numpy() for k, v in trainer.ema.state_dict().items()}
                 told = facts | {"steps": str(trainer.step), "schedule": json.dumps(asdict(schedule))}
-                save_weights(arrays, told, out / "light_net.safetensors")
+                WEIGHTS.save(arrays, told, out / "light_net.safetensors")
     return trainer
 
 

@@ -12,7 +12,7 @@ from inference.fabric.generator import SHIPPED, FabricGenerator, whole_cycles
 from inference.fabric.lattice import LEVELS, NOISE
 from inference.fabric.sample import Blend, fill_palette, interpolate, normal_map, sample
 from inference.fabric.weave import COLOURS, NAMES
-from inference.fabric.weights import load_weights
+from inference.fabric.weights import WEIGHTS
 from mirror.errors import MirrorError
 from render.fabrics import load_fabric
 
@@ -31,7 +31,7 @@ def test_numpy_generator_is_the_trained_network(shipped: FabricGenerator) -> Non
             return torch.from_numpy(recipe.condition)[None]
 
     network = Given()
-    arrays, _ = load_weights(SHIPPED)
+    arrays, _ = WEIGHTS.load(SHIPPED)
     network.load_state_dict(
         {k.removeprefix("net."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("net.")}
     )
@@ -159,7 +159,7 @@ def test_bad_wishes_give_one_line(
 
 def test_weights_of_another_version(tmp_path: Path) -> None:
     """Weights of a later program must be refused, not woven into noise."""
-    arrays, facts = load_weights(SHIPPED)
+    arrays, facts = WEIGHTS.load(SHIPPED)
     path = tmp_path / "other.safetensors"
     save_file(arrays, str(path), facts | {"version": "99"})
     with pytest.raises(MirrorError, match="version 99"):

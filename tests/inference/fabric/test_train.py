@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from inference.fabric.swatches import SwatchSet, load_swatches
-from inference.fabric.weights import load_weights
+from inference.fabric.weights import WEIGHTS
 from mirror.errors import MirrorError
 
 pytest.importorskip("torch")
@@ -71,7 +71,7 @@ def test_resumed_run_equals_uninterrupted(small: SwatchSet, tmp_path: Path) -> N
     assert all(torch.equal(first[k], second[k]) for k in first)
     lines = [json.loads(line) for line in (tmp_path / "cut" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4]
-    arrays, facts = load_weights(tmp_path / "cut" / "fabric_gan.safetensors")
+    arrays, facts = WEIGHTS.load(tmp_path / "cut" / "fabric_gan.safetensors")
     assert facts["trained_on"] == "a test"
     assert facts["steps"] == "4"
     assert np.array_equal(arrays["net.out.weight"], resumed.ema.out.weight.numpy())
@@ -255,7 +255,7 @@ def test_two_processes_under_torchrun(tmp_path: Path) -> None:
         _, complaint = process.communicate(timeout=240)
         assert process.returncode == 0, complaint
     assert (hashes / "0").read_text() == (hashes / "1").read_text()
-    assert load_weights(out / "fabric_gan.safetensors")[1]["processes"] == "2"
+    assert WEIGHTS.load(out / "fabric_gan.safetensors")[1]["processes"] == "2"
     assert len(load_swatches(out / "swatches.npz")) == 13
 
 

@@ -11,10 +11,9 @@ from inference.garment.dataset import Instances
 from inference.garment.encoder import (
     EMBEDDING,
     SHIPPED,
+    WEIGHTS,
     GarmentEncoder,
-    load_weights,
     prepared,
-    save_weights,
 )
 from inference.garment.evaluate import embed_instances, evaluate
 from inference.garment.features import CHANNELS
@@ -40,8 +39,8 @@ def test_numpy_is_torch(noise: Instances, tmp_path: Path) -> None:
     torch.manual_seed(3)
     network = Encoder()
     path = tmp_path / "weights.safetensors"
-    save_weights({k: v.numpy() for k, v in network.state_dict().items()}, {}, path)
-    arrays, _ = load_weights(path)
+    WEIGHTS.save({k: v.numpy() for k, v in network.state_dict().items()}, {}, path)
+    arrays, _ = WEIGHTS.load(path)
     network.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()})
     geometry, views = noise.geometry[:5].astype(np.float32), noise.views[:5].astype(np.float32)
     geometry[:, :, :7] = 0  # some of it is no cloth
@@ -74,7 +73,7 @@ def test_weights_of_another_sort(tmp_path: Path) -> None:
     save_file({"a": np.zeros(1, np.float32)}, str(path), {"format": "another"})
     with pytest.raises(MirrorError, match="not the weights of a garment encoder"):
         GarmentEncoder(path)
-    save_weights({"a": np.zeros(1, np.float32)}, {"version": "99"}, path)
+    WEIGHTS.save({"a": np.zeros(1, np.float32)}, {"version": "99"}, path)
     with pytest.raises(MirrorError, match="version 99"):
         GarmentEncoder(path)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inference.garment import encoder
 from inference.garment.dataset import Instances, Plan, build
-from inference.garment.encoder import GarmentEncoder, load_weights
+from inference.garment.encoder import GarmentEncoder
 from inference.garment.pipeline import UNSEEN, WEIGHTS
 from mirror.cli import main
 from mirror.errors import MirrorError
@@ -54,7 +55,7 @@ def test_resumed_run_equals_uninterrupted(noise: Instances, tmp_path: Path) -> N
     lines = [json.loads(line) for line in (tmp_path / "cut" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4]
     assert {"variants", "kinds", "kind_first", "variant_first"} < set(lines[0])
-    arrays, facts = load_weights(tmp_path / "cut" / "garment_encoder.safetensors")
+    arrays, facts = encoder.WEIGHTS.load(tmp_path / "cut" / "garment_encoder.safetensors")
     assert np.array_equal(arrays["mix.2.bias"], second["mix.2.bias"].numpy().astype(np.float16))
     assert facts["trained_on"] == "a test"
     assert facts["steps"] == "4"

@@ -210,20 +210,20 @@ def test_a_mask_of_any_resolution_gives_the_same_light(
 
 def test_weights_that_cannot_be_used_are_one_clear_line(tmp_path: Path) -> None:
     """The mirror would start with random light, or with a page of traceback."""
-    arrays, facts = weights.load_weights()
+    arrays, facts = weights.WEIGHTS.load(weights.SHIPPED)
     assert set(HELD) == {"apartment", "warehouse"}
     for room in HELD:
         assert room in facts["held_out"]
         assert room not in facts["surroundings"]
     path = tmp_path / "light.safetensors"
     with pytest.raises(MirrorError, match="no weights of the light network there"):
-        weights.load_weights(path)
+        weights.WEIGHTS.load(path)
     path.write_bytes(weights.SHIPPED.read_bytes()[:5000])
     with pytest.raises(MirrorError, match="damaged"):
-        weights.load_weights(path)
-    save_file(arrays, str(path), {"format": weights.FORMAT, "version": "0"})
+        weights.WEIGHTS.load(path)
+    save_file(arrays, str(path), {"format": weights.WEIGHTS.format, "version": "0"})
     with pytest.raises(MirrorError, match="version 0, but this program reads version 1"):
-        weights.load_weights(path)
+        weights.WEIGHTS.load(path)
     save_file(arrays, str(path), {"format": "another"})
     with pytest.raises(MirrorError, match="not the weights of a light network"):
-        weights.load_weights(path)
+        weights.WEIGHTS.load(path)

@@ -15,7 +15,7 @@ from inference.light_net.figures import Figure, FigureMaker
 from inference.light_net.look import Look
 from inference.light_net.probe import Probe, ProbeMaker
 from inference.light_net.scenes import Surroundings, hdr_pictures, shot, training_surroundings
-from inference.light_net.weights import load_weights
+from inference.light_net.weights import WEIGHTS
 from mirror.errors import MirrorError
 
 torch = pytest.importorskip("torch")
@@ -101,7 +101,7 @@ def test_a_resumed_run_makes_the_same_weights(
     first = dataclasses.replace(schedule, steps=3)
     train(data, pairs, first, tmp_path / "parts", facts=FACTS, save_every=3, progress=False)
     train(data, pairs, schedule, tmp_path / "parts", facts=FACTS, save_every=3, progress=False)
-    whole, parts = (load_weights(tmp_path / n / "light_net.safetensors") for n in ("whole", "parts"))
+    whole, parts = (WEIGHTS.load(tmp_path / n / "light_net.safetensors") for n in ("whole", "parts"))
     for name, values in whole[0].items():
         np.testing.assert_array_equal(values, parts[0][name], err_msg=name)
     assert parts[1]["steps"] == "6"
