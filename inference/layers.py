@@ -1,5 +1,7 @@
 """What stays in front of every garment: head, hair and hands, as masks from picture and fit.
 
+And what of the person is worn clothes, which should not stick out from under a garment.
+
 The 3D body alone cannot say where hair ends or how the fingers lie, so those edges come from the
 picture: running colour histograms of the person's skin, hair and worn clothes (learnt from
 places that the fit knows: face, crown, chest) give each pixel near a hand or the head a
@@ -22,10 +24,11 @@ HEAD_SIDE = 84  # px: more of a head would cost time and show nothing
 SCALES = (1.0, 0.75, 0.5, 0.375, 0.25, 0.125)
 BINS = (8, 64, 64)  # luma is coarse: a hand is lit otherwise than the face
 HAND_LENGTH = 0.19  # m, wrist to fingertips of an adult
-SKIN, HAIR, CLOTH, ROOM = range(4)
+SKIN, HAIR, CLOTH, ROOM, TROUSERS = range(5)
 PRIOR_BLUR = 1.1
 LEARN_FRAMES, LEARN_EVERY = 12, 6  # colours are learnt from the first frames, then from every so-many-th
 FLOOR = 2e-5  # probability of a colour never seen
+_WORN_FLOOR = 1e-4  # a colour less frequent than this in the worn clothes is none of theirs
 
 HAIR_REACH = 0.9  # head heights around the skull in which hair is looked for
 
@@ -44,13 +47,14 @@ def colour_bins(picture: Picture) -> NDArray[np.uint16]:
 
 
 class ColourModel:
-    """Running colour histograms of four classes: skin, hair, worn clothes, room."""
+    """Running colour histograms: skin, hair, worn top, room, what the thighs wear."""
 
     def __init__(self) -> None:
-        self._counts = np.zeros((4, 8 * 64 * 64), np.float32)
+        self._counts = np.zeros((5, 8 * 64 * 64), np.float32)
         self._smooth = np.zeros_like(self._counts)
-        self.known = np.zeros(4, bool)
+        self.known = np.zeros(5, bool)
         self._tables: dict[int, NDArray[np.float32]] = {}
+        self._worn: Picture | None = None
 
     def learn(self, kind: int, bins: NDArray[np.uint16], rate: float) -> None:
         """Blend the colours ``bins`` (n,) into a class; ``rate`` 0..1 is the new ones' share."""
@@ -68,12 +72,26 @@ class ColourModel:
         cube = 0.25 * luma[..., :-2] + 0.5 * cube + 0.25 * luma[..., 2:]
         self._smooth[kind] = cube.transpose(2, 0, 1).reshape(-1)
         self._tables.clear()
+        self._worn = None
 
     def evidence(self, kind: int, against: tuple[tuple[int, float], ...]) -> NDArray[np.float32]:
         """Log likelihood ratio per bin of ``kind`` against a mixture of (class, share)."""
         if kind not in self._tables:
             self._tables[kind] = self._ratio(kind, against)
         return self._tables[kind]
+
+    def worn(self) -> Picture:
+        """Whether each bin is a colour of the clothes and of no skin or hair: 255 the top's, 0 the legs'.
+
+        128 is neither; what both are of counts as the top's.
+        """
+        if self._worn is None:
+            top, legs = self._smooth[CLOTH], self._smooth[TROUSERS]
+            clothes = np.maximum(top, legs)
+            other = _WORN_FLOOR + self._smooth[SKIN] + 0.3 * self._smooth[HAIR]
+            likely = clothes / (clothes + other)
+            self._worn = np.asarray(128 + likely * np.where(top >= 0.5 * legs, 127, -128), np.uint8)
+        return self._worn
 
     def _ratio(self, kind: int, against: tuple[tuple[int, float], ...]) -> NDArray[np.float32]:
         if not self.known[kind]:
@@ -86,10 +104,14 @@ class ColourModel:
 
 
 class LayerMaker:
-    """Makes the layers picture of each frame; ``reset`` when another person comes."""
+    """Makes the layers picture of each frame; ``reset`` when another person comes.
 
-    def __init__(self, model: BodyModel, intrinsics: Intrinsics) -> None:
+    ``worn``: whether the worn clothes' colours are wanted, as a fourth channel.
+    """
+
+    def __init__(self, model: BodyModel, intrinsics: Intrinsics, worn: bool = False) -> None:
         self.intrinsics = intrinsics
+        self._channels = 4 if worn else 3
         region = np.asarray(model.region)
         head = np.flatnonzero(region == REGIONS.index("head"))
         self._head = head[:: max(1, len(head) // 160)]
@@ -104,7 +126,7 @@ class LayerMaker:
         self._unlearnt: tuple[Picture, Picture, Array, Array, float, bool] | None = None
 
     def make(self, frame: Picture, mask: Picture, landmarks: Array, fit: Fit) -> Picture:
-        """Layers (h, w, 3) uint8: person, head in front, hands in front.
+        """Layers (h, w, 3 or 4) uint8: person, head in front, hands in front, and worn clothes.
 
         ``frame`` (H, W, 3) BGR, ``mask`` (h, w) person mask of its aspect, ``landmarks`` (33, 3)
         px and visibility. The layers cover the frame at their own resolution.
@@ -116,7 +138,7 @@ class LayerMaker:
         scale, hull, head_px = scale * reduced, hull * reduced, max(head_px * reduced, 4.0)
         size = (max(16, round(width * scale)), max(16, round(height * scale)))
         small, person = shrink(frame, size), shrink(mask, size)
-        layers = np.zeros((*person.shape, 3), np.uint8)
+        layers = np.zeros((*person.shape, self._channels), np.uint8)
         layers[..., 0] = person
         points = landmarks[:, :2] * scale
         self._frames += 1
@@ -127,6 +149,8 @@ class LayerMaker:
         self._draw_head(layers, small, person, hull, up, head_px)
         for side in (0, 1):
             self._draw_hand(layers, small, person, points, landmarks[:, 2], fit, scale, side)
+        if self._channels == 4:
+            self._draw_worn(layers, small)
         return layers
 
     def learn(self) -> None:
@@ -211,6 +235,22 @@ class LayerMaker:
         chest[grown > 0] = 0
         self.colours.learn(CLOTH, bins[((chest > 0) & solid)[box]], rate)
         self.colours.learn(ROOM, bins[((person < 40) & reach)[box]], rate)
+        if self._channels == 4:
+            self._learn_trousers(small, solid, points, head_px, rate)
+
+    def _learn_trousers(
+        self, small: Picture, solid: NDArray[np.bool_], points: Array, head_px: float, rate: float
+    ) -> None:
+        thighs = np.zeros(solid.shape, np.uint8)
+        for hip, knee in ((23, 25), (24, 26)):
+            # Below any hem, and not the hands that hang there.
+            upper, lower = (points[hip] + s * (points[knee] - points[hip]) for s in (0.45, 0.95))
+            cv.line(thighs, _pixel(upper), _pixel(lower), 255, max(2, round(0.35 * head_px)))
+        for wrist, knuckle in ((15, 19), (16, 20)):
+            cv.line(thighs, _pixel(points[wrist]), _pixel(points[knuckle]), 0, max(3, round(0.8 * head_px)))
+        worn = small[(thighs > 0) & solid][None]
+        if worn.size:
+            self.colours.learn(TROUSERS, colour_bins(worn)[0], rate)
 
     def _draw_head(
         self, layers: Picture, small: Picture, person: Picture, hull: Array, up: Array, head_px: float
@@ -244,6 +284,16 @@ class LayerMaker:
         hanging = joined[labels].astype(np.float32) * np.clip(0.5 + score, 0.0, 1.0)
         mask = np.maximum(certain, cv.blur(np.asarray(hanging, np.float32), (3, 3)))
         layers[box][..., 1] = np.minimum(np.rint(mask * 255.0).astype(np.uint8), person[box])
+
+    # -- clothes ----------------------------------------------------------------------------------
+
+    def _draw_worn(self, layers: Picture, small: Picture) -> None:
+        person = cv.extractChannel(layers, 0)
+        x, y, w, h = cv.boundingRect(cv.compare(person, 60, cv.CMP_GT))
+        if not w:
+            return
+        box = (slice(y, y + h), slice(x, x + w))
+        layers[box][..., 3] = cv.blur(np.take(self.colours.worn(), colour_bins(small[box])), (3, 3))
 
     # -- hands ------------------------------------------------------------------------------------
 

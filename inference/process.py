@@ -53,9 +53,15 @@ class Seen:
 
 
 class BodyStage:
-    """Fit, layers and light of one followed person; not thread-safe."""
+    """Fit, layers and light of one followed person; not thread-safe.
 
-    def __init__(self, model: BodyModel, field_of_view_deg: float, light: str = "network") -> None:
+    ``worn``: whether the layers are to tell the worn clothes too.
+    """
+
+    def __init__(
+        self, model: BodyModel, field_of_view_deg: float, light: str = "network", worn: bool = False
+    ) -> None:
+        self._worn = worn
         self._model = model
         self._network = Network.shipped() if light == "network" else None
         self._field_of_view = field_of_view_deg
@@ -70,7 +76,7 @@ class BodyStage:
             self._size = (width, height)
             self.intrinsics = Intrinsics.from_field_of_view(self._field_of_view, width, height)
             self._fitter = BodyFitter(self._model, self.intrinsics)
-            self._layers = LayerMaker(self._model, self.intrinsics)
+            self._layers = LayerMaker(self._model, self.intrinsics, self._worn)
             self._light: LightEstimator | LightFollower = (
                 LightEstimator(self._model, self.intrinsics)
                 if self._network is None
@@ -134,8 +140,12 @@ class _FitThread(threading.Thread):
         self._context = context
         self._ring = RingWriter(RING, context.config.capture.ring_slots, ring_prefix(context.runtime))
         self._stream = Streamer(context.runtime, "body")
+        config = context.config
         self._stage = BodyStage(
-            BodyModel.load(), context.config.inference.field_of_view_deg, context.config.inference.light
+            BodyModel.load(),
+            config.inference.field_of_view_deg,
+            config.inference.light,
+            config.render.hide_worn,
         )
         self.inbox: queue.Queue[Seen | None] = queue.Queue(maxsize=2)
         self.failure: Exception | None = None

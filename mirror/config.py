@@ -99,6 +99,13 @@ class RenderConfig(Table, frozen=True):
     fullscreen: Annotated[bool, Meta(description="Borderless over the whole monitor.")] = True
     monitor: Annotated[int, Meta(ge=0, le=63, description="Which monitor, from 0.")] = 0
     mirror: Annotated[bool, Meta(description="Swap left and right, as a mirror does.")] = True
+    hide_worn: Annotated[
+        bool,
+        Meta(
+            description="Hide worn clothes that stick out from under the garment, where the room behind them "
+            "is known. Not finished: it tears hair and skirts of the clothes' colours."
+        ),
+    ] = False
     out: Annotated[str, Meta(description='Record what is shown to this .mp4 file; "" records nothing.')] = ""
     masks: Annotated[str, Meta(description='Write garment masks (PNG) into this folder; "" writes none.')] = (
         ""

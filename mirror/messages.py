@@ -92,10 +92,11 @@ class Light(msgspec.Struct, frozen=True, kw_only=True):
 class Body(Message, frozen=True, kw_only=True, tag="body"):
     """The fitted body of one frame, with the frame itself, so that the two cannot part.
 
-    ``layers`` refers to a 3-channel 8-bit picture of the frame's aspect but of its own
+    ``layers`` refers to an 8-bit picture of 3 or 4 channels, of the frame's aspect but of its own
     resolution: channel 0 is the person mask, channel 1 what of the head and its hair stays in
     front of a garment's trunk (an arm may pass before it), channel 2 the hands, which stay in
-    front of everything.
+    front of everything; channel 3, only where worn clothes are to be hidden, what of the person has
+    the worn clothes' colours: 255 the top's, 0 those of what the legs wear, 128 neither.
     ``skin`` holds float32 (J, 3, 4) row-major little-endian skinning matrices that take
     body-space rest vertices of the given ``shape`` to camera space (metres, OpenCV axes);
     J and the bone order are the body model's. ``shape`` holds the K shape coefficients.

@@ -57,7 +57,7 @@ def composite(
 ) -> Blend | None:
     """Blend ``drawing`` into ``frame`` (H, W, 3) BGR in place; None when nothing of it shows.
 
-    layers: (h, w, 3) uint8 of the frame's aspect, any resolution, as ``messages.Body`` says:
+    layers: (h, w, 3 or 4) uint8 of the frame's aspect, any resolution, as ``messages.Body`` says:
     person, head (in front of all but sleeves before it), hands (in front of all).
     trimmed[i] says whether garment i + 1 is cut off softly where it lies more than
     ``margin_px`` frame pixels outside the person. ``ground`` gives contact shadow, blur and grain.
@@ -163,7 +163,7 @@ def _visible(
     reach = np.ceil(1.5 * margin).astype(int) + 2
     low = np.maximum(np.floor(np.array(box[:2]) / scale).astype(int) - reach, 0)
     high = np.ceil(np.array(box[2:]) / scale).astype(int) + reach
-    person, head, hands = cv.split(np.ascontiguousarray(layers[low[1] : high[1], low[0] : high[0]]))
+    person, head, hands = cv.split(np.ascontiguousarray(layers[low[1] : high[1], low[0] : high[0]]))[:3]
     steepness = max(1.0, float(scale.max()) / _RAMP_PX)
     grown: Picture | None = None
 

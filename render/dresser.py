@@ -14,9 +14,10 @@ from mirror.messages import Body, Light
 from render import gl
 from render.compositing import Blend, Picture, composite
 from render.grounding import Grounding
-from render.mesh import body_surface
+from render.mesh import body_surface, leg_share
 from render.outfit import check_outfit
 from render.renderer import Bolt, Cloth, Fitted, GarmentRenderer
+from render.room import Room
 
 _TRIM_M = 0.04  # cloth may stand off the person's outline by this much
 _NOSE_M = 0.12  # from the head's joint to what passes before the face
@@ -39,14 +40,17 @@ class Dresser:
     """Renderer and compositor of one process. Needs the thread's OpenGL context.
 
     ``begin`` starts drawing, ``finish`` blends: what lies between costs no time where the
-    drawing has cores of its own.
+    drawing has cores of its own. ``hide_worn``: whether worn clothes that stick out are to give way to
+    the room behind them, once that is known.
     """
 
-    def __init__(self, model: BodyModel) -> None:
+    def __init__(self, model: BodyModel, hide_worn: bool = False) -> None:
         self._model = model
         self._context = gl.Context()
-        self._renderer = GarmentRenderer(16, 16, body_surface(model))
         self._ground = Grounding()
+        self._renderer = GarmentRenderer(16, 16, body_surface(model), marked=hide_worn)
+        self._room = Room() if hide_worn else None
+        self._t_ns = 0
 
     @property
     def device(self) -> str:
@@ -82,6 +86,7 @@ class Dresser:
         """Start drawing the garments of a tracked body for its frame of this size."""
         self._context.make_current()  # the display may have a context of its own
         self._renderer.resize(width, height)
+        self._t_ns = body.t_source_ns
         skin = np.frombuffer(body.skin, "<f4").reshape(-1, 3, 4)
         shape = np.asarray(body.shape, np.float32)
         head = skin[_HEAD, :, :3] @ self._model.joints[_HEAD] + skin[_HEAD, :, 3]
@@ -92,7 +97,7 @@ class Dresser:
     def finish(self, frame: Picture, layers: Picture | None, stage_ms: dict[str, float]) -> Dressed:
         """Blend what ``begin`` started into ``frame`` (H, W, 3) BGR, in place.
 
-        layers: (h, w, 3) as in ``messages.Body``. Adds the stages' milliseconds to ``stage_ms``.
+        layers: (h, w, 4) as in ``messages.Body``. Adds the stages' milliseconds to ``stage_ms``.
         """
         start = time.perf_counter()
         drawing = self._renderer.collect()
@@ -101,7 +106,12 @@ class Dresser:
         if drawing is None:
             return Dressed()
         cloths = self._renderer.cloths
-        self._ground.watch(frame, drawing.box)
+        self._ground.watch(frame, drawing.box)  # the camera's own picture, before anything is restored
+        if self._room is not None and layers is not None:
+            self._room.look(frame, layers[..., 0], self._t_ns)
+            self._room.restore(frame, drawing, layers, _covered(cloths))
+            stage_ms["room"] = 1e3 * (time.perf_counter() - drawn)
+            drawn = time.perf_counter()
         trimmed = [cloth.trimmed for cloth in cloths]
         blend = composite(frame, drawing, layers, trimmed, _TRIM_M * drawing.px_per_m, self._ground)
         stage_ms["blend"] = 1e3 * (time.perf_counter() - drawn)
@@ -110,10 +120,21 @@ class Dresser:
         names = [cloths[tag - 1].name for tag in blend.tags]
         return Dressed(garments=names, anchors=self._renderer.anchors(), blend=blend)
 
+    def watch(self, frame: Picture, t_ns: int) -> None:
+        """Learn the room from a frame (H, W, 3) BGR of source time ``t_ns`` in which nobody is followed."""
+        if self._room is not None:
+            self._room.look(frame, None, t_ns)
+
     def close(self) -> None:
         """Free the renderer and its context."""
         self._renderer.delete()
         self._context.close()
+
+
+def _covered(cloths: Sequence[Cloth]) -> tuple[bool, bool]:
+    """Whether a garment is worn on trunk or arms, and whether one is on the legs."""
+    shares = [leg_share(cloth.mesh.joints, cloth.mesh.weights) for cloth in cloths]
+    return any(share.mean() < 0.4 for share in shares), any(share.mean() > 0.2 for share in shares)
 
 
 def _coefficients(light: Light | None) -> NDArray[np.float32]:

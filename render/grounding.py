@@ -91,7 +91,7 @@ class Grounding:
             ]
         )
         part = cv.warpAffine(layers, to_layers, size, flags=cv.INTER_LINEAR | cv.WARP_INVERSE_MAP)
-        ground, _, hands = cv.split(part)
+        ground, _, hands = cv.split(part)[:3]
         # A hand before the cloth has its own shadow, and a rim about it would look like ink.
         hand = 2 * max(1, round(_HAND_M * per_m)) + 1
         ground = cv.subtract(ground, cv.dilate(hands, np.ones((hand, hand), np.uint8)))

@@ -92,9 +92,17 @@ class SkinnedMesh:
 
 def arm_share(joints: NDArray[np.uint8], weights: Floats) -> Floats:
     """How much of each vertex (V,) hangs on the bones of an arm, 0..1."""
-    parts = ("upper_arm", "forearm", "hand", "fingers", "thumb")
-    arm = np.array([any(part in bone for part in parts) for bone in BONES] + [False] * 226)
-    share: Floats = np.sum(weights * arm[joints], axis=1).astype(np.float32)
+    return _share(joints, weights, ("upper_arm", "forearm", "hand", "fingers", "thumb"))
+
+
+def leg_share(joints: NDArray[np.uint8], weights: Floats) -> Floats:
+    """How much of each vertex (V,) hangs on the bones of a leg, 0..1."""
+    return _share(joints, weights, ("thigh", "shin", "foot", "toes"))
+
+
+def _share(joints: NDArray[np.uint8], weights: Floats, parts: tuple[str, ...]) -> Floats:
+    of_part = np.array([any(part in bone for part in parts) for bone in BONES] + [False] * 226)
+    share: Floats = np.sum(weights * of_part[joints], axis=1).astype(np.float32)
     return share
 
 

@@ -42,7 +42,7 @@ class Mirror:
         self._size = config.wardrobe.size
         self._context = context
         self._ring = RingReader()
-        self._dresser = Dresser(BodyModel.load())
+        self._dresser = Dresser(BodyModel.load(), config.render.hide_worn)
         self._changes = Changes(context, self._dresser)
         self._masks = _masks_folder(config.render.masks)
         self._recorder = (
@@ -113,6 +113,8 @@ class Mirror:
         stage_ms["submit"] = 1e3 * (submitted - start)
         stage_ms["copy"] = 1e3 * (copied - submitted)
         if body is None:
+            self._dresser.watch(self._picture, message.t_source_ns)
+            stage_ms["room"] = 1e3 * (time.perf_counter() - copied)
             return Dressed()
         layers = None if body.layers is None else self._ring.view(body.layers)
         dressed = self._dresser.finish(self._picture, layers, stage_ms)

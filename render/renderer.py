@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.body_model import BONES
 from render import gl  # first: chooses the OpenGL platform
 from render.mesh import Floats, SkinnedMesh, dense_weights, project, skin_points, spread_sample
 from render.resources import Mipmaps, Program, SkinnedPrimitive, Texture
@@ -28,18 +30,24 @@ Intrinsics = tuple[float, float, float, float]
 MAX_BONES = 32
 OPEN = 240  # in a detail picture: no light is held off, and none added
 OVER = 128  # added to the tag of a sleeve in front of the face
+BODY, LEGS, FEET = 125, 126, 127  # marks of the bare body, no garment's numbers
 NEAR_M, FAR_M = 0.1, 30.0
 _SAMPLE_M = 0.03  # spacing of the vertices that bound a garment on the screen
 _RESHAPE_M = 0.0005  # rest vertices are uploaded anew when one may have moved this far
 _INSIDE = 0.3  # how much of the surrounding light reaches the inside of a garment
 _FLAT = 0.045  # a relief with less contrast than this in its normals changes the light by under 2 %
 _OPENING_M = 0.12  # how far from a collar, cuff or hem the inside can be seen
+_BESIDE_M = 0.10  # as far beside the garments the body is marked
 _RECEDE_M = 0.022  # each inner garment is held this far behind the next outer one
 
 # Normalisation of the basis that messages.Light documents.
 _SH_CONSTANTS = np.array(
     [0.282095, 0.488603, 0.488603, 0.488603, 1.092548, 1.092548, 0.315392, 1.092548, 0.546274], np.float32
 )
+_LEG_BONES = np.zeros(MAX_BONES, np.float32)
+_LEG_BONES[[i for i, bone in enumerate(BONES) if bone.endswith(("thigh", "shin"))]] = 1
+_LEG_BONES[[i for i, bone in enumerate(BONES) if bone.endswith(("foot", "toes"))]] = 2
+_NO_MARKS = np.array([0 if tag in (BODY, LEGS, FEET) else tag for tag in range(256)], np.uint8)
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -75,12 +83,14 @@ class Drawing:
     there is no cloth, else 1 + the garment's place in the renderer's ``cloths``, plus ``OVER``
     where a sleeve passes in front of the face. It is a view of a buffer that the next frame
     overwrites. box: x0, y0, x1, y1 of it in the frame. px_per_m: pixels that a metre of cloth
-    takes at the garments' usual distance.
+    takes at the garments' usual distance. marks: (h, w) uint8, where the body is marked: the tag, else
+    ``BODY``, ``LEGS`` or ``FEET`` where that part of the body lies bare.
     """
 
     picture: NDArray[np.uint8]
     box: Box
     px_per_m: float = 0.0
+    marks: NDArray[np.uint8] | None = None
 
 
 class _Chosen:
@@ -193,7 +203,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
     """Draws dressed bodies offscreen. Lives in one thread; needs a current ``gl.Context``.
 
     OpenGL errors raise ``gl.GraphicsError``. ``body`` hides what lies behind it; None draws the
-    garments alone.
+    garments alone. ``marked`` says whether drawings are to hold the body's marks.
     """
 
     recede_m = _RECEDE_M
@@ -204,11 +214,14 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
     _main_db: int | None
     _main_fb_dims: tuple[int | None, int | None]
 
-    def __init__(self, width: int, height: int, body: SkinnedMesh | None) -> None:
+    def __init__(self, width: int, height: int, body: SkinnedMesh | None, marked: bool = False) -> None:
         super().__init__(width, height)
         self._program_cache = ShaderProgramCache(shader_dir=str(Path(__file__).with_name("shaders")))
         with gl.errors_as("setting up the renderer"):
-            self._depth = self._program("depth.frag")
+            self._marked = marked and body is not None
+            self._depth = (
+                self._program("body.frag", MARKED=1) if self._marked else self._program("depth.frag")
+            )
             # By what shows: the relief of the cloth, another fabric that comes.
             self._cloth = {
                 (relief, fading): self._program(
@@ -369,7 +382,11 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
             GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, self._main_fb)
             GL.glReadPixels(x0, y0, width, height, GL.GL_RGBA, GL.GL_UNSIGNED_BYTE, picture)
             gl.check("reading pixels")
-        return Drawing(picture, box, self._px_per_m)
+        if not self._marked:
+            return Drawing(picture, box, self._px_per_m)
+        marks = cv2.extractChannel(picture, 3)
+        cv2.insertChannel(cv2.LUT(marks, _NO_MARKS), picture, 3)
+        return Drawing(picture, box, self._px_per_m, np.asarray(marks, np.uint8))
 
     def draw(
         self, skin: Floats, intrinsics: Intrinsics, shape: Floats, light: Floats, face_depth: float = 0.0
@@ -407,6 +424,8 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
             pixels = project(camera, self._intrinsics)
             self._metres_per_px = min(self._metres_per_px, nearest / self._intrinsics[0])
             margin = 2.0 + 1.5 * _SAMPLE_M / self._metres_per_px
+            if self._marked:
+                margin = max(margin, _BESIDE_M / self._metres_per_px)
             low = np.minimum(low, pixels.min(axis=0) - margin)
             high = np.maximum(high, pixels.max(axis=0) + margin)
         x0, y0 = (int(max(0.0, np.floor(value))) for value in low.clip(-1e6, 1e6))
@@ -437,7 +456,10 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
             self._depth.matrix("projection", projection)
             self._depth.rows("bones", bones)
             self._depth.number("recede", 0.0)
-            GL.glColorMask(GL.GL_FALSE, GL.GL_FALSE, GL.GL_FALSE, GL.GL_FALSE)
+            if self._marked:
+                self._depth.numbers("leg_bones", _LEG_BONES)
+                self._depth.numbers("marks", np.array([BODY, LEGS, FEET], np.float32))
+            GL.glColorMask(GL.GL_FALSE, GL.GL_FALSE, GL.GL_FALSE, self._marked)
             self._body.primitive.draw()
             GL.glColorMask(GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE)
 

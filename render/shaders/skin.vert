@@ -17,6 +17,11 @@ uniform vec4 bones[BONE_ROWS]; // three rows of each 3x4 skinning matrix
 uniform mat4 projection;
 uniform float recede; // metres by which the depth test sees the surface further away
 
+#ifdef MARKED
+uniform float leg_bones[BONE_ROWS / 3]; // 1 for a leg's, 2 for a foot's
+out float v_leg;
+#endif
+
 #ifdef SHADED
 uniform vec3 light[9];    // irradiance / pi, linear colour, basis constants multiplied in
 uniform float grey[9];    // luminance of light
@@ -76,6 +81,11 @@ void main()
         y += w * bones[row + 1];
         z += w * bones[row + 2];
     }
+#ifdef MARKED
+    v_leg = 0.0;
+    for (int i = 0; i < 4; ++i)
+        v_leg += weights[i] * leg_bones[int(joints[i])];
+#endif
     vec4 rest = vec4(position, 1.0);
     vec3 camera = vec3(dot(x, rest), dot(y, rest), dot(z, rest));
     gl_Position = projection * vec4(camera, 1.0);

@@ -68,6 +68,31 @@ def test_head_and_hands_are_found_and_the_chest_is_not() -> None:
     assert (layers[..., 1:].max(-1)[torso] > 127).mean() < 0.03
 
 
+def test_worn_clothes_are_told_from_skin_and_top_from_trousers() -> None:
+    """Else the room would show through face, hands or trousers when a worn top is hidden."""
+    seen = person(MODEL, place=(0.0, 0.0, 2.6))
+    picture, labels = painted(seen, np.random.default_rng(1))
+    names = ("left_thigh", "right_thigh", "left_shin", "right_shin")
+    legs = np.isin(labels, [REGIONS.index(name) + 1 for name in names])
+    picture[legs] = np.array((60, 90, 40)) + np.random.default_rng(2).integers(-8, 9, (int(legs.sum()), 3))
+    fitter, maker = BodyFitter(MODEL, CAMERA), LayerMaker(MODEL, CAMERA, worn=True)
+    for _ in range(8):
+        fit = fitter.update(seen.landmarks, seen.world, distance_field(seen.mask, WIDTH), 1 / 30)
+        layers = maker.make(picture, seen.mask, seen.landmarks, fit)
+    worn = cv2.resize(layers[..., 3], (WIDTH, HEIGHT)).astype(int) - 128
+
+    def part(*names: str) -> NDArray[np.bool_]:
+        mask = np.isin(labels, [REGIONS.index(name) + 1 for name in names]).astype(np.uint8)
+        return np.asarray(cv2.erode(mask, np.ones((5, 5), np.uint8)) > 0)
+
+    assert np.median(worn[part("torso")]) > 100
+    assert np.median(worn[part("left_upper_arm", "right_forearm")]) > 100
+    assert np.median(worn[part("left_thigh", "right_thigh")]) < -100
+    bare = part("head") & (np.abs(picture.astype(int) - SKIN_BGR).max(-1) < 20)
+    assert bare.sum() > 50
+    assert (np.abs(worn[bare]) < 60).mean() > 0.95
+
+
 def test_a_bare_forearm_is_not_taken_for_the_hand() -> None:
     """A long sleeve would end in the middle of a bare forearm."""
     seen = person(MODEL, HAND_ON_CHEST, place=(0.0, 0.25, 1.6))

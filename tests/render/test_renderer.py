@@ -13,7 +13,7 @@ from OpenGL import GL
 from inference.body_model import BONES
 from render import gl
 from render.mesh import SkinnedMesh, coarsened, dense_weights, near_openings, project, skin_points
-from render.renderer import OPEN, OVER, Bolt, Cloth, Drawing, GarmentRenderer
+from render.renderer import BODY, OPEN, OVER, Bolt, Cloth, Drawing, GarmentRenderer
 from tests.render.figures import WHITE_LIGHT, cloth, facing_camera, tube
 
 W, H = 320, 240
@@ -400,3 +400,26 @@ def test_a_fabric_fades_into_another(make: Make) -> None:
         assert not GL.glIsTexture(used)
         with pytest.raises(ValueError, match="no fabric"):
             renderer.fade(0.5)
+
+
+def test_the_bare_body_is_marked_and_the_garment_drawn_alike(gl_context: gl.Context) -> None:
+    """Unmarked arms would be painted over by the room; marks in the picture would be blended as cloth."""
+    body, shirt = tube(0.1, 0.5, 1.5, closed=True), cloth(tube(0.2, 0.8, 1.2))
+    renderers = [GarmentRenderer(W, H, body, marked=marked) for marked in (False, True)]
+    drawings = []
+    for renderer in renderers:
+        renderer.dress([shirt])
+        drawings.append(renderer.draw(facing_camera(), LENS, SHAPE, WHITE_LIGHT))
+    plain, marked = drawings
+    assert plain is not None
+    assert marked is not None
+    assert (whole(plain) == whole(marked)).all()
+    assert plain.marks is None
+    assert marked.marks is not None
+    tags = marked.picture[..., 3]
+    assert (marked.marks[tags > 0] == tags[tags > 0]).all()
+    bare = marked.marks[tags == 0]
+    assert set(np.unique(bare)) == {0, BODY}
+    assert (bare == BODY).sum() > 50
+    for renderer in renderers:
+        renderer.delete()
