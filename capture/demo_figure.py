@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body_model import LANDMARKS, REGIONS, BodyModel
+from render.cloth import Cloth
 from render.mesh import SkinnedMesh, vertex_normals
-from render.renderer import Cloth
 
 cv: Any = cv2  # its stubs lose the types of pictures
 Colour = tuple[int, int, int]

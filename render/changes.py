@@ -25,10 +25,10 @@ from mirror.bus import Collector, Dispatcher, Streamer
 from mirror.errors import MirrorError
 from mirror.messages import Weave, Wish, Worn, Woven
 from mirror.process import Context
+from render.cloth import Bolt, Fitted
 from render.dresser import Dresser
 from render.fabrics import Fabric
 from render.outfit import Wardrobe
-from render.renderer import Bolt, Fitted
 
 FADE_NS = 400_000_000
 _TELL_NS = 500_000_000

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from inference.body_model import BONES, BodyModel
 from mirror.messages import Body, Light
 from render import gl
+from render.cloth import Bolt, Cloth, Fitted
 from render.compositing import Blend, Picture, composite
 from render.grounding import Grounding
 from render.mesh import body_surface, leg_share
 from render.outfit import check_outfit
-from render.renderer import Bolt, Cloth, Fitted, GarmentRenderer
+from render.renderer import GarmentRenderer
 from render.room import Room
 
 _TRIM_M = 0.04  # cloth may stand off the person's outline by this much

@@ -8,10 +8,10 @@ import numpy as np
 
 from mirror.config import WardrobeConfig
 from mirror.errors import MirrorError
+from render.cloth import Cloth
 from render.fabrics import Fabric, list_fabrics, load_fabric
 from render.garments import Garment, list_garments, load_garment
 from render.mesh import SkinnedMesh
-from render.renderer import Cloth
 from render.simplify import LONGEST_M, TOLERANCE_M, simplified
 
 # Heavier garments, not of our cutter, are thinned out when they are loaded.

@@ -7,7 +7,7 @@ no antialiasing of its own: ``render.compositing`` softens the outline where it 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from inference.body_model import BONES
 from render import gl  # first: chooses the OpenGL platform
-from render.mesh import Floats, SkinnedMesh, dense_weights, project, skin_points, spread_sample
-from render.resources import Mipmaps, Program, SkinnedPrimitive, Texture
+from render.cloth import MAX_BONES, SAMPLE_M, Bolt, Cloth, Fabric, Fitted, Surface
+from render.mesh import Floats, SkinnedMesh, project
+from render.resources import Program
 
 # isort: split
 from OpenGL import GL
@@ -27,16 +28,10 @@ from pyrender.shader_program import ShaderProgramCache
 Box = tuple[int, int, int, int]
 Intrinsics = tuple[float, float, float, float]
 
-MAX_BONES = 32
-OPEN = 240  # in a detail picture: no light is held off, and none added
 OVER = 128  # added to the tag of a sleeve in front of the face
 BODY, LEGS, FEET = 125, 126, 127  # marks of the bare body, no garment's numbers
 NEAR_M, FAR_M = 0.1, 30.0
-_SAMPLE_M = 0.03  # spacing of the vertices that bound a garment on the screen
-_RESHAPE_M = 0.0005  # rest vertices are uploaded anew when one may have moved this far
 _INSIDE = 0.3  # how much of the surrounding light reaches the inside of a garment
-_FLAT = 0.045  # a relief with less contrast than this in its normals changes the light by under 2 %
-_OPENING_M = 0.12  # how far from a collar, cuff or hem the inside can be seen
 _BESIDE_M = 0.10  # as far beside the garments the body is marked
 _RECEDE_M = 0.022  # each inner garment is held this far behind the next outer one
 
@@ -49,30 +44,6 @@ _LEG_BONES[[i for i, bone in enumerate(BONES) if bone.endswith(("thigh", "shin")
 _LEG_BONES[[i for i, bone in enumerate(BONES) if bone.endswith(("foot", "toes"))]] = 2
 _NO_MARKS = np.array([0 if tag in (BODY, LEGS, FEET) else tag for tag in range(256)], np.uint8)
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
-
-
-@dataclass(frozen=True)
-class Cloth:
-    """A garment ready to draw: its surface, its fabric and its named points.
-
-    albedo, relief: (H, W, 3) uint8 RGB, tileable; relief holds tangent-space normals (+y up the
-    picture) or is None for a smooth fabric. repeat_m: metres of one repeat across and down.
-    layer: outerness, larger lies outside. trimmed: whether it follows the body closely enough
-    to be cut where it leaves the person (a flared skirt does not). anchors: names to vertices.
-    detail: (H, W, 3) uint8 over the mesh's ``detail_uv``: folds as x and y of tangent-space normals
-    (+y up the picture), and how much light arrives (``OPEN`` of 255: all of it); None for neither.
-    """
-
-    name: str
-    mesh: SkinnedMesh
-    albedo: NDArray[np.uint8]
-    relief: NDArray[np.uint8] | None
-    repeat_m: tuple[float, float]
-    layer: int = 0
-    trimmed: bool = True
-    size_steps: float = 0.0
-    anchors: dict[str, int] = field(default_factory=dict)
-    detail: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -91,112 +62,6 @@ class Drawing:
     box: Box
     px_per_m: float = 0.0
     marks: NDArray[np.uint8] | None = None
-
-
-class _Chosen:
-    """Some vertices of a mesh, followed on the CPU."""
-
-    def __init__(self, mesh: SkinnedMesh, chosen: NDArray[np.intp]) -> None:
-        self._chosen = chosen
-        self._shares = dense_weights(mesh.joints[chosen], mesh.weights[chosen], MAX_BONES)
-
-    def posed(self, rest: Floats, skin: Floats) -> Floats:
-        """Camera-space (N, 3) of the vertices, from all rest vertices (V, 3) and matrices (J, 3, 4)."""
-        return skin_points(rest[self._chosen], self._shares[:, : len(skin)], skin)
-
-
-class _Loaded:
-    """A surface on the GPU, with the shape it was last uploaded in."""
-
-    def __init__(self, mesh: SkinnedMesh, size_steps: float, opening_m: float) -> None:
-        self.mesh = mesh
-        self.size_steps = size_steps
-        self.primitive = SkinnedPrimitive(mesh, opening_m)
-        self._shape: Floats | None = None
-        self.rest: Floats = mesh.positions
-
-    def upload(self) -> None:
-        """Take it to the GPU."""
-        self.primitive._add_to_context()
-
-    def reshape(self, shape: Floats) -> bool:
-        """Follow the body's shape; True if the rest vertices changed."""
-        if self._shape is not None and self.mesh.change_bound(self._shape, shape) <= _RESHAPE_M:
-            return False
-        self._shape = shape.copy()
-        self.rest = self.mesh.rest(shape, self.size_steps)
-        self.primitive.move(self.rest)
-        return True
-
-
-@dataclass(frozen=True)
-class Bolt:
-    """A fabric ready to be uploaded; made in any thread. ``repeat_m`` as ``Cloth``'s."""
-
-    albedo: Mipmaps
-    relief: Mipmaps
-    repeat_m: tuple[float, float]
-
-    @classmethod
-    def of(
-        cls,
-        albedo: NDArray[np.uint8],
-        relief: NDArray[np.uint8] | None,
-        repeat_m: tuple[float, float],
-    ) -> Bolt:
-        """From pictures as ``Cloth``'s."""
-        flat = np.full((1, 1, 3), 128, np.uint8)
-        return cls(Mipmaps.of(albedo, True), Mipmaps.of(flat if relief is None else relief, False), repeat_m)
-
-
-class _Fabric:
-    """A fabric on the GPU; several garments may be of it."""
-
-    def __init__(self, bolt: Bolt) -> None:
-        self.repeats: Floats = np.reciprocal(np.array(bolt.repeat_m, np.float32))
-        self.albedo = Texture(bolt.albedo)
-        self.relief = Texture(bolt.relief)
-
-    def relief_shows(self, metres_per_px: float) -> bool:
-        """Whether anything of the relief is left where a pixel covers this much cloth."""
-        texels = metres_per_px * self.relief.size[0] * float(self.repeats[0])
-        level = int(np.clip(round(np.log2(max(texels, 1.0))), 0, len(self.relief.contrast) - 1))
-        return self.relief.contrast[level] > _FLAT
-
-    def bind(self, albedo: int, relief: int | None) -> None:
-        self.albedo.bind(albedo)
-        if relief is not None:
-            self.relief.bind(relief)
-
-    def delete(self) -> None:
-        self.albedo.delete()
-        self.relief.delete()
-
-
-class Fitted(_Loaded):
-    """A garment made ready for the GPU, in any thread; ``GarmentRenderer.dress`` uploads it."""
-
-    def __init__(self, cloth: Cloth) -> None:
-        super().__init__(cloth.mesh, cloth.size_steps, _OPENING_M)
-        self.cloth = cloth
-        self._bolt = Bolt.of(cloth.albedo, cloth.relief, cloth.repeat_m)
-        flat = np.array([[[128, 128, OPEN]]], np.uint8)
-        self._detail = Mipmaps.of(flat if cloth.detail is None else cloth.detail, colour=False)
-        mesh = cloth.mesh
-        self.sample = _Chosen(mesh, spread_sample(mesh.positions, _SAMPLE_M))
-        self.anchors = _Chosen(mesh, np.array(list(cloth.anchors.values()), np.intp))
-
-    def upload(self) -> None:
-        """Take it to the GPU."""
-        super().upload()
-        self.fabric = _Fabric(self._bolt)
-        self.detail = Texture(self._detail, repeats=False)
-
-    def delete(self) -> None:
-        """Free what is on the GPU."""
-        self.primitive.delete()
-        self.detail.delete()
-        self.fabric.delete()
 
 
 class GarmentRenderer(Renderer):  # type: ignore[misc]
@@ -233,12 +98,12 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
                 for relief in (False, True)
                 for fading in (False, True)
             }
-            self._body = None if body is None else _Loaded(body, 0.0, 0.0)
+            self._body = None if body is None else Surface(body, 0.0, 0.0)
             if self._body is not None:
                 self._body.upload()
             gl.check("setting up the renderer")
         self._dressed: list[Fitted] = []
-        self._next: _Fabric | None = None
+        self._next: Fabric | None = None
         self._share = 0.0
         self._buffer = np.zeros(0, np.uint8)
         self._pending: Box | None = None
@@ -288,7 +153,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         with gl.errors_as("loading a fabric"):
             if self._next is not None:
                 self._next.delete()
-            self._next, self._share = _Fabric(bolt), 0.0
+            self._next, self._share = Fabric(bolt), 0.0
             gl.check("loading a fabric")
 
     def fade(self, share: float) -> None:
@@ -314,7 +179,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         with gl.errors_as("warming up"):
             worn, fabric = (
                 [dressed.fabric for dressed in self._dressed],
-                _Fabric(Bolt.of(rough, rough, (1, 1))),
+                Fabric(Bolt.of(rough, rough, (1, 1))),
             )
             self._skin = np.tile(np.eye(3, 4, dtype=np.float32), (MAX_BONES, 1, 1))
             for dressed in self._dressed:
@@ -423,7 +288,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
                 return (0, 0, width, height)
             pixels = project(camera, self._intrinsics)
             self._metres_per_px = min(self._metres_per_px, nearest / self._intrinsics[0])
-            margin = 2.0 + 1.5 * _SAMPLE_M / self._metres_per_px
+            margin = 2.0 + 1.5 * SAMPLE_M / self._metres_per_px
             if self._marked:
                 margin = max(margin, _BESIDE_M / self._metres_per_px)
             low = np.minimum(low, pixels.min(axis=0) - margin)

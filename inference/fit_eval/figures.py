@@ -13,11 +13,12 @@ from capture.demo_figure import Look, figure, hairiness
 from inference.body_model import REGIONS, BodyModel
 from inference.fit_eval.people import TrueBody, cloth_on
 from inference.kinematics import Array
+from render.cloth import Cloth
 from render.fabrics import load_fabric
 from render.garments import load_garment
 from render.mesh import INWARD_M, Floats, SkinnedMesh, vertex_normals
 from render.outfit import cloth_of
-from render.renderer import FAR_M, NEAR_M, Box, Cloth, GarmentRenderer
+from render.renderer import FAR_M, NEAR_M, Box, GarmentRenderer
 
 # isort: split
 from OpenGL import GL

@@ -13,9 +13,9 @@ from scipy.spatial import cKDTree
 
 from inference.body_model import BodyModel
 from mirror.errors import MirrorError
+from render.cloth import Cloth
 from render.garments import Garment
 from render.mesh import SkinnedMesh, vertex_normals
-from render.renderer import Cloth
 
 F32 = NDArray[np.float32]
 

@@ -20,11 +20,11 @@ from inference.kinematics import Array, Pose, exp_so3
 from inference.light import TO_LINEAR
 from inference.light_net.environment import F32, RAYS, rays
 from inference.shrink import Picture, cv
+from render.cloth import Cloth
 from render.fabrics import list_fabrics, load_fabric
 from render.garments import list_garments, load_garment
 from render.mesh import SkinnedMesh, dense_weights, skin_points
 from render.outfit import cloth_of
-from render.renderer import Cloth
 
 _PAINT = replace(DEMO, px_per_m=400, strand_px=0.4)
 _BEHIND_M = 0.022  # skin is held this far behind cloth

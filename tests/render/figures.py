@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from render.cloth import Cloth
 from render.mesh import SkinnedMesh, vertex_normals
-from render.renderer import Cloth
 
 BONES = 30
 WHITE_LIGHT = np.zeros((9, 3), np.float32)

@@ -18,7 +18,7 @@ from mirror.errors import MirrorError
 from mirror.messages import Message, Weave, Wish, Worn, Woven
 from mirror.process import Context
 from render.changes import FADE_NS, Changes
-from render.renderer import Bolt, Cloth
+from render.cloth import Bolt, Cloth
 
 MS = 1_000_000
 WAIT_S = 30.0

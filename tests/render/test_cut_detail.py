@@ -11,8 +11,8 @@ import pytest
 from inference.body_model import BONES, PARENTS, BodyModel
 from mirror.errors import MirrorError
 from render import cut_atlas, cut_folds, cut_shapes, glb
+from render.cloth import OPEN
 from render.garments import load_garment
-from render.renderer import OPEN
 from render.wardrobe import PACKAGED
 
 NAMES = ["dress", "long_sleeve", "shorts", "skirt", "tank_top", "trousers", "tshirt"]

@@ -12,8 +12,9 @@ from OpenGL import GL
 
 from inference.body_model import BONES
 from render import gl
+from render.cloth import OPEN, Bolt, Cloth
 from render.mesh import SkinnedMesh, coarsened, dense_weights, near_openings, project, skin_points
-from render.renderer import BODY, OPEN, OVER, Bolt, Cloth, Drawing, GarmentRenderer
+from render.renderer import BODY, OVER, Drawing, GarmentRenderer
 from tests.render.figures import WHITE_LIGHT, cloth, facing_camera, tube
 
 W, H = 320, 240
