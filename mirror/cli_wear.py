@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import secrets
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from mirror.bus import Dispatcher, Newest
@@ -74,6 +75,17 @@ def _running(options: argparse.Namespace) -> Path:
     return runtime
 
 
+def answers_to(answers: Newest[Worn], wish: str, until: float) -> Iterator[Worn]:
+    """What the mirror says of a wish before ``until``, monotonic seconds. MirrorError if it is refused."""
+    while (wait_s := until - time.monotonic()) > 0:
+        worn = answers.receive(1e3 * wait_s)
+        if worn is None or worn.wish != wish:
+            continue
+        if not worn.valid:
+            raise MirrorError(worn.detail)
+        yield worn
+
+
 def _answer(runtime: Path, topic: str, message: Message, wish: str) -> Worn:
     """Send a wish and wait for its answer. MirrorError if it is refused, or if nobody answers."""
     until = time.monotonic() + ANSWER_S
@@ -82,12 +94,7 @@ def _answer(runtime: Path, topic: str, message: Message, wish: str) -> Worn:
         if answers.receive(1e3 * ANSWER_S) is None:  # once it is heard, so will its answer be
             raise MirrorError("the mirror does not answer; see `mirror status`")
         port.send(message)
-        while (wait_s := until - time.monotonic()) > 0:
-            worn = answers.receive(1e3 * wait_s)
-            if worn is None or worn.wish != wish:
-                continue
-            if not worn.valid:
-                raise MirrorError(worn.detail)
+        for worn in answers_to(answers, wish, until):
             return worn
     who = "weaver" if topic == "weave" else "mirror"
     raise MirrorError(f"the {who} does not answer; see `mirror status`")

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from mirror.bus import Dispatcher, Newest
+from mirror.cli_wear import answers_to
 from mirror.config import load
 from mirror.errors import MirrorError
 from mirror.messages import Message, Shown, Weave, Wish, Worn
@@ -150,13 +151,7 @@ def _changes(runtime: Path, count: int) -> list[Change]:
 
 def _heard(answers: Newest[Worn], wish: str, fading: bool) -> int:
     """When the mirror said that a wish has begun to show, or that it is complete, ns."""
-    until = time.monotonic() + _LONGEST_S
-    while (wait_s := until - time.monotonic()) > 0:
-        worn = answers.receive(1e3 * wait_s)
-        if worn is None or worn.wish != wish:
-            continue
-        if not worn.valid:
-            raise MirrorError(worn.detail)
+    for worn in answers_to(answers, wish, time.monotonic() + _LONGEST_S):
         if worn.fading is fading:
             return worn.t_ns
     raise MirrorError("the mirror does not answer")
