@@ -9,7 +9,6 @@ colours in another place give it away: its answer is dropped and the person look
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,6 +37,7 @@ SETTLE_PASSES = 4  # at most
 SETTLED = 0.01  # torso lengths that the landmarks move at the median in a pass that changes no more
 HIDDEN = 114  # grey level of what is painted over
 FOLLOWER_SIDE = 640  # px of the longer side of what the follower sees: it looks at 256 x 256 of it
+ALONG = np.linspace(0.0, 1.0, 8)[:, None]  # where each side of the torso is looked at
 DRIFT = 0.3  # torso lengths from where the colours last were right: beyond it doubt is in place
 
 
@@ -92,8 +92,8 @@ def plausible(landmarks: Array, mask: Picture | None, size: tuple[int, int]) -> 
     if landmarks[[NOSE, LEFT_SHOULDER, RIGHT_SHOULDER], 3].max() < 0.3:
         return False
     corners = landmarks[[LEFT_SHOULDER, RIGHT_SHOULDER, RIGHT_HIP, LEFT_HIP, LEFT_SHOULDER], :2]
-    line = np.concatenate([np.linspace(a, b, 8) for a, b in itertools.pairwise(corners)])
-    column, row = line[:, 0].astype(int), line[:, 1].astype(int)
+    line = (corners[:-1, None] + ALONG * (corners[1:] - corners[:-1])[:, None]).reshape(-1, 2)
+    column, row = line.astype(int).T
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     if not inside.any() or (mask[row[inside], column[inside]] > 127).mean() < 0.5:
         return False

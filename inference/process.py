@@ -27,24 +27,24 @@ from inference.light import LightEstimator
 from inference.light_net.follower import LightFollower
 from inference.light_net.forward import Network
 from inference.pose import Observation, PoseTracker
-from inference.shrink import Picture
+from inference.shrink import Picture, working_copy
 from inference.silhouette import distance_field
 from mirror import models
 from mirror.bus import Newest, Streamer
-from mirror.messages import Body, Frame, Light
+from mirror.messages import Body, Frame, Light, SlotRef
 from mirror.process import Context
 
 RING = "layers"
 WAIT_MS = 200.0
 # A frame older than this share of the source's interval is let go for the next one, if that is due in
 # at most so many ms: its latency would be the longest, and the pose network loses little time.
-STALE_SHARE, LONGEST_WAIT_MS = 0.65, 6.0
+STALE_SHARE, LONGEST_WAIT_MS = 0.8, 6.0
 FIT_LIMIT = 0.09  # m: a worse fit is not shown, the landmarks make no body
 
 
 @dataclass
 class Seen:
-    """A frame on its way from the pose thread to the fit thread."""
+    """A frame on its way from the pose thread to the fit thread; ``picture`` is its working copy."""
 
     message: Frame
     picture: Picture
@@ -93,7 +93,7 @@ class BodyStage:
     def process(
         self, picture: Picture, seen: Observation, t_source_ns: int, stage_ms: dict[str, float]
     ) -> tuple[bytes, list[float], Light, Picture] | None:
-        """Skinning matrices, shape, light and layers of a frame; None if no body fits.
+        """Skinning matrices, shape, light and layers of a working copy; None if no body fits.
 
         Adds the milliseconds of its stages to ``stage_ms``.
         """
@@ -182,7 +182,9 @@ class _FitThread(threading.Thread):
             )
             return
         skin, shape, light, layers = result
-        camera = self._stage.intrinsics
+        image = message.image
+        width, height = (image.width, image.height) if image else seen.picture.shape[1::-1]
+        x, y = width / seen.picture.shape[1], height / seen.picture.shape[0]
         self._stream.send(
             Body(
                 seq=message.seq,
@@ -194,10 +196,10 @@ class _FitThread(threading.Thread):
                 tracked=True,
                 last=message.last,
                 person=observation.person,
-                landmarks=[(float(x), float(y), float(v)) for x, y, _, v in observation.landmarks],
+                landmarks=[(float(u * x), float(w * y), float(v)) for u, w, _, v in observation.landmarks],
                 skin=skin,
                 shape=shape,
-                intrinsics=(camera.focal, camera.focal, camera.cx, camera.cy),
+                intrinsics=self._stage.intrinsics.at_size(width, height),
                 light=light,
                 stage_ms=seen.stage_ms,
                 dropped=message.dropped,
@@ -288,7 +290,7 @@ def _follow(
         stage_ms = {"wait": (time.monotonic_ns() - message.t_capture_ns) / 1e6}
         if message.image is not None:
             try:
-                picture = reader.read(message.image)
+                picture = _working_copy(reader, message.image)
             except Overwritten:
                 overwritten += 1
                 continue
@@ -299,6 +301,14 @@ def _follow(
         paces.append(time.monotonic())
         if message.last:
             return
+
+
+def _working_copy(reader: RingReader, image: SlotRef) -> Picture:
+    """``working_copy`` of a picture in a ring. Raises ``Overwritten`` if it went meanwhile."""
+    picture = working_copy(reader.view(image))
+    if not reader.still_valid(image):
+        raise Overwritten(f"slot {image.slot} of {image.ring} was reused while it was shrunk")
+    return picture
 
 
 def _hand_over(context: Context, thread: _FitThread, seen: Seen) -> None:

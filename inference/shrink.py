@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
 Picture = NDArray[np.uint8]
 
+WORKING_SIDE = 640  # px of the longer side of what inference looks at: its networks see 256 px at most
+
 
 def shrink(picture: Picture, size: tuple[int, int]) -> Picture:
     """``picture`` (H, W) or (H, W, C) at ``size`` (width, height), not larger: halved, then linear."""
@@ -21,3 +23,12 @@ def shrink(picture: Picture, size: tuple[int, int]) -> Picture:
     if picture.shape[1::-1] != size:
         picture = cv.resize(picture, size, interpolation=cv.INTER_LINEAR)
     return picture
+
+
+def working_copy(frame: Picture) -> Picture:
+    """A copy (h, w, C) of a frame for inference to keep, its longer side at most ``WORKING_SIDE`` px."""
+    height, width = frame.shape[:2]
+    scale = WORKING_SIDE / max(height, width)
+    if scale >= 1.0:
+        return frame.copy()
+    return shrink(frame, (max(1, round(width * scale)), max(1, round(height * scale))))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
 Picture = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
+Ratio = tuple[int, int]
 
 _WINDOW = (384, 288)  # px looked at, about the garment
 _BLOCK = 16  # px
@@ -26,6 +27,13 @@ _STRONG = 24.0  # least gradient, grey levels a pixel, of such an edge
 _MOST_NOISE = 12.0  # grey levels; more is no camera's
 _AGAIN = 1.0  # px, deviation of the second blur
 _CRISP, _SOFT = 0.45, 0.95  # px: an edge of ours before and after a 3x3 blur
+# A drawing at a share r of the frame's resolution, enlarged linearly, has a blur of 0.5 / r frame px: the
+# deviations of its own pixel, r^-1 / sqrt(12), and of the tent, r^-1 / sqrt(6).
+_ENLARGED = 0.5
+_RESOLUTIONS = ((1, 1), (3, 4), (2, 3), (3, 5), (1, 2))
+_SAME_BLUR = 1.06  # a drawing may be this much more blurred than the camera
+_ENOUGH_PX = 110_000  # a drawing of fewer pixels takes too little time to be made coarser
+_KEPT = (0.7, 1.5)  # of that: a drawing within these is left at the resolution that it has
 _TILE = 256
 _STEP = 0.25  # grey levels between the grains that are kept
 
@@ -43,10 +51,23 @@ class CameraLook:
             self.blur + share * (other.blur - self.blur), self.noise + share * (other.noise - self.noise)
         )
 
-    @property
-    def softness(self) -> float:
-        """How much of a 3x3 blur brings our edges to the camera's, 0..1."""
-        return float(np.clip((self.blur - _CRISP) / (_SOFT - _CRISP), 0.0, 1.0))
+    def softness(self, resolution: Ratio = (1, 1)) -> float:
+        """How much of a 3x3 blur brings the edges of a drawing (p, q) to the camera's, 0..1."""
+        blur = self.blur * resolution[0] / resolution[1]
+        return float(np.clip((blur - _CRISP) / (_SOFT - _CRISP), 0.0, 1.0))
+
+    def resolution(self, area: int, before: Ratio) -> Ratio:
+        """How finely to draw, (p, q) as ``Drawing`` says, what covers ``area`` px of the frame.
+
+        A large drawing may be as coarse as the camera is blurred: nobody sees the difference, and the
+        time goes with its pixels. ``before``: of the last drawing; what is nearly right is kept.
+        """
+        fitting = [(p, q) for p, q in _RESOLUTIONS if _ENLARGED * q / p <= _SAME_BLUR * self.blur]
+        fitting = fitting or [_RESOLUTIONS[0]]
+        pixels = {(p, q): area * p * p / (q * q) for p, q in fitting}
+        if before in pixels and _KEPT[0] * _ENOUGH_PX < pixels[before] < _KEPT[1] * _ENOUGH_PX:
+            return before
+        return min(fitting, key=lambda ratio: (pixels[ratio] < _ENOUGH_PX, abs(pixels[ratio] - _ENOUGH_PX)))
 
 
 def look_at(frame: Picture, box: Box) -> CameraLook | None:

@@ -86,7 +86,8 @@ class Dresser:
     def begin(self, body: Body, height: int, width: int) -> None:
         """Start drawing the garments of a tracked body for its frame of this size."""
         self._context.make_current()  # the display may have a context of its own
-        self._renderer.resize(width, height)
+        # Room's marks lie over the frame pixel by pixel.
+        self._renderer.resize(width, height, self._ground.resolution if self._room is None else (1, 1))
         self._t_ns = body.t_source_ns
         skin = np.frombuffer(body.skin, "<f4").reshape(-1, 3, 4)
         shape = np.asarray(body.shape, np.float32)
@@ -107,7 +108,7 @@ class Dresser:
         if drawing is None:
             return Dressed()
         cloths = self._renderer.cloths
-        self._ground.watch(frame, drawing.box)  # the camera's own picture, before anything is restored
+        self._ground.watch(frame, drawing.frame_box)  # the camera's own picture, before anything is restored
         if self._room is not None and layers is not None:
             self._room.look(frame, layers[..., 0], self._t_ns)
             self._room.restore(frame, drawing, layers, _covered(cloths))

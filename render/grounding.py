@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.camera_look import CameraLook, Grain, look_at
-from render.renderer import Box
+from render.renderer import Box, Ratio
 
 cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
 Picture = NDArray[np.uint8]
@@ -37,6 +37,7 @@ class Grounding:
         self._look: CameraLook | None = None
         self._grain = Grain()
         self._frames = 0
+        self._resolution: Ratio = (1, 1)
 
     def light(self, sh: NDArray[np.floating[Any]]) -> None:
         """The frame's light (9, 3) as in ``messages.Light``: shadows fall away from it."""
@@ -51,11 +52,18 @@ class Grounding:
             if fresh is not None:
                 self._look = fresh if self._look is None else self._look.nearer(fresh, _SETTLE)
         self._frames += 1
+        if self._look is not None:
+            area = (box[2] - box[0]) * (box[3] - box[1])
+            self._resolution = self._look.resolution(area, self._resolution)
 
     @property
-    def softness(self) -> float:
-        """How much of a 3x3 blur (deviation 0.8 px) the cloth takes to be as soft as the frame, 0..1."""
-        return 0.0 if self._look is None else self._look.softness
+    def resolution(self) -> Ratio:
+        """How finely to draw the next frame, see ``Drawing``: a close-up no finer than the camera sees."""
+        return self._resolution
+
+    def softness(self, resolution: Ratio) -> float:
+        """How much of a 3x3 blur a drawing of this resolution takes to be as soft as the frame, 0..1."""
+        return 0.0 if self._look is None else self._look.softness(resolution)
 
     def roughen(self, cloth: Picture) -> None:
         """Give cloth (h, w, 3) BGR the camera's grain, in place."""

@@ -27,6 +27,7 @@ from pyrender.shader_program import ShaderProgramCache
 
 Box = tuple[int, int, int, int]
 Intrinsics = tuple[float, float, float, float]
+Ratio = tuple[int, int]
 
 OVER = 128  # added to the tag of a sleeve in front of the face
 BODY, LEGS, FEET = 125, 126, 127  # marks of the bare body, no garment's numbers
@@ -53,15 +54,24 @@ class Drawing:
     picture: (h, w, 4) uint8; BGR colour (sRGB, straight, not premultiplied) and a tag: 0 where
     there is no cloth, else 1 + the garment's place in the renderer's ``cloths``, plus ``OVER``
     where a sleeve passes in front of the face. It is a view of a buffer that the next frame
-    overwrites. box: x0, y0, x1, y1 of it in the frame. px_per_m: pixels that a metre of cloth
-    takes at the garments' usual distance. marks: (h, w) uint8, where the body is marked: the tag, else
-    ``BODY``, ``LEGS`` or ``FEET`` where that part of the body lies bare.
+    overwrites. resolution: drawn pixels to frame pixels, as (p, q); q of the frame's are covered by
+    p of the drawing's. box: x0, y0, x1, y1 of it, in drawn pixels and multiples of p. px_per_m: frame
+    pixels that a metre of cloth takes at the garments' usual distance. marks: (h, w) uint8, where the
+    body is marked: the tag, else ``BODY``, ``LEGS`` or ``FEET`` where that part of the body lies bare.
     """
 
     picture: NDArray[np.uint8]
     box: Box
     px_per_m: float = 0.0
     marks: NDArray[np.uint8] | None = None
+    resolution: Ratio = (1, 1)
+
+    @property
+    def frame_box(self) -> Box:
+        """The box in pixels of the frame, beyond which it may reach by less than q pixels."""
+        p, q = self.resolution
+        x0, y0, x1, y1 = (value // p * q for value in self.box)
+        return x0, y0, x1, y1
 
 
 class GarmentRenderer(Renderer):  # type: ignore[misc]
@@ -107,6 +117,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         self._share = 0.0
         self._buffer = np.zeros(0, np.uint8)
         self._pending: Box | None = None
+        self._resolution: Ratio = (1, 1)
         self._skin = np.zeros((0, 3, 4), np.float32)
         self._intrinsics: Intrinsics = (1.0, 1.0, 0.0, 0.0)
         self._metres_per_px = 0.0
@@ -130,6 +141,11 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
             if {"RELIEF", "FADING"} <= defines.keys():
                 wrapped.unit("next_relief", 4)
         return wrapped
+
+    @property
+    def _share_drawn(self) -> float:
+        """Drawn pixels in one of the frame, along a side."""
+        return self._resolution[0] / self._resolution[1]
 
     # Contents -----------------------------------------------------------------------------------
 
@@ -201,9 +217,12 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
             self._next.delete()
         self._dressed, self._next, self._share = [], None, 0.0
 
-    def resize(self, width: int, height: int) -> None:
-        """Draw for frames of another size, in pixels."""
-        self.viewport_width, self.viewport_height = width, height
+    def resize(self, width: int, height: int, resolution: Ratio = (1, 1)) -> None:
+        """Draw for frames of another size in pixels, p pixels for q of the frame's."""
+        p, q = resolution
+        # Up to a whole number of q frame pixels, so that every box can be enlarged exactly.
+        self.viewport_width, self.viewport_height = -(-width // q) * p, -(-height // q) * p
+        self._resolution = resolution
 
     # Drawing ------------------------------------------------------------------------------------
 
@@ -215,11 +234,12 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         skin: (J, 3, 4) matrices from rest to camera space; intrinsics: fx, fy, cx, cy in px of
         the frame; shape: (K,) coefficients; light: (9, 3) as in ``messages.Light``; face_depth:
         metres from the camera to the face, within which a sleeve is tagged as in front of it.
-        Returns the box that holds every garment pixel, or None when none is in view.
+        Returns the box, in drawn pixels, that holds every garment pixel, or None when none is in view.
         """
         if len(skin) > MAX_BONES:
             raise ValueError(f"{len(skin)} bones; the shaders hold {MAX_BONES}")
-        self._skin, self._intrinsics = skin, intrinsics
+        fx, fy, cx, cy = (value * self._share_drawn for value in intrinsics)
+        self._skin, self._intrinsics = skin, (fx, fy, cx, cy)
         with gl.errors_as("drawing"):
             for dressed in self._dressed:
                 dressed.reshape(shape)
@@ -248,10 +268,10 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
             GL.glReadPixels(x0, y0, width, height, GL.GL_RGBA, GL.GL_UNSIGNED_BYTE, picture)
             gl.check("reading pixels")
         if not self._marked:
-            return Drawing(picture, box, self._px_per_m)
+            return Drawing(picture, box, self._px_per_m, resolution=self._resolution)
         marks = cv2.extractChannel(picture, 3)
         cv2.insertChannel(cv2.LUT(marks, _NO_MARKS), picture, 3)
-        return Drawing(picture, box, self._px_per_m, np.asarray(marks, np.uint8))
+        return Drawing(picture, box, self._px_per_m, np.asarray(marks, np.uint8), self._resolution)
 
     def draw(
         self, skin: Floats, intrinsics: Intrinsics, shape: Floats, light: Floats, face_depth: float = 0.0
@@ -261,14 +281,14 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         return self.collect()
 
     def anchors(self) -> dict[str, tuple[float, float]]:
-        """Pixel positions of the named points of the submitted frame's garments, as drawn.
+        """Frame pixels of the named points of the submitted frame's garments, as drawn.
 
         Where two garments share a name, such as a hem, the outer one's stands.
         """
         found: dict[str, tuple[float, float]] = {}
         for dressed in reversed(self._dressed):
             camera = dressed.anchors.posed(dressed.rest, self._skin)
-            pixels = project(camera, self._intrinsics)
+            pixels = project(camera, self._intrinsics) / self._share_drawn
             for name, point, pixel in zip(dressed.cloth.anchors, camera, pixels, strict=True):
                 if name not in found and point[2] > NEAR_M:
                     found[name] = (float(pixel[0]), float(pixel[1]))
@@ -281,7 +301,8 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         self._metres_per_px = np.inf
         for dressed in self._dressed:
             camera = dressed.sample.posed(dressed.rest, self._skin)
-            self._px_per_m = self._intrinsics[0] / max(float(np.median(camera[:, 2])), NEAR_M)
+            frame_focal = self._intrinsics[0] / self._share_drawn
+            self._px_per_m = frame_focal / max(float(np.median(camera[:, 2])), NEAR_M)
             nearest = float(camera[:, 2].min())
             if nearest < 2 * NEAR_M:
                 self._metres_per_px = 0.0
@@ -293,9 +314,10 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
                 margin = max(margin, _BESIDE_M / self._metres_per_px)
             low = np.minimum(low, pixels.min(axis=0) - margin)
             high = np.maximum(high, pixels.max(axis=0) + margin)
-        x0, y0 = (int(max(0.0, np.floor(value))) for value in low.clip(-1e6, 1e6))
-        x1 = int(min(float(width), np.ceil(high[0].clip(-1e6, 1e6))))
-        y1 = int(min(float(height), np.ceil(high[1].clip(-1e6, 1e6))))
+        p = self._resolution[0]
+        x0, y0 = (int(max(0.0, value // p * p)) for value in low.clip(-1e6, 1e6))
+        x1 = int(min(float(width), -(-high[0].clip(-1e6, 1e6) // p) * p))
+        y1 = int(min(float(height), -(-high[1].clip(-1e6, 1e6) // p) * p))
         return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
     def _draw(self, box: Box, light: Floats, face_depth: float) -> None:

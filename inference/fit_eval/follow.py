@@ -12,6 +12,7 @@ from inference.body_model import BodyModel
 from inference.kinematics import Array
 from inference.pose import PoseTracker
 from inference.process import BodyStage
+from inference.shrink import working_copy
 from mirror import models
 from mirror.messages import Body
 from render.dresser import Dresser
@@ -89,16 +90,17 @@ class Follower:
         """One frame (H, W, 3) BGR at a growing time of its source."""
         height, width = frame.shape[:2]
         bare = Wearing(frame, np.zeros((height, width), bool), {})
-        observation = self._tracker.observe(frame, t_ns)
+        small = working_copy(frame)
+        observation = self._tracker.observe(small, t_ns)
         if observation is None:
             return Observed(outfits=(bare,) * len(self._dressers))
         stage_ms: dict[str, float] = {}
-        landmarks = observation.landmarks[:, [0, 1, 3]]
-        result = self._stage.process(frame, observation, t_ns, stage_ms)
+        enlarged = np.array([width / small.shape[1], height / small.shape[0], 1.0])
+        landmarks = observation.landmarks[:, [0, 1, 3]] * enlarged
+        result = self._stage.process(small, observation, t_ns, stage_ms)
         if result is None:
             return Observed(observation.person, landmarks, outfits=(bare,) * len(self._dressers))
         skin, shape, light, layers = result
-        camera = self._stage.intrinsics
         self._seq += 1
         self._stage.follow_up()
         body = Body(
@@ -112,7 +114,7 @@ class Follower:
             person=observation.person,
             skin=skin,
             shape=shape,
-            intrinsics=(camera.focal, camera.focal, camera.cx, camera.cy),
+            intrinsics=self._stage.intrinsics.at_size(width, height),
             light=light,
         )
         outfits = []

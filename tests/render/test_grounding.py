@@ -88,8 +88,30 @@ def test_a_soft_camera_is_told_from_a_sharp_one() -> None:
     assert len(blurs) == 3
     assert blurs[0] < blurs[1] < blurs[2]
     assert blurs[2] == pytest.approx(1.6, abs=0.3)
-    assert CameraLook(0.3, 0.0).softness == 0.0
-    assert CameraLook(1.6, 0.0).softness == 1.0
+    assert CameraLook(0.3, 0.0).softness() == 0.0
+    assert CameraLook(1.6, 0.0).softness() == 1.0
+    assert CameraLook(0.9, 0.0).softness((1, 2)) == 0.0, "a coarse drawing is soft enough"
+
+
+def test_only_a_close_up_before_a_soft_camera_is_drawn_coarser() -> None:
+    """Close before the mirror the picture would stutter; or cloth would be blurred that the camera sees sharp."""
+    sharp, soft = CameraLook(0.4, 0.0), CameraLook(0.9, 0.0)
+    assert sharp.resolution(500_000, (1, 1)) == (1, 1)
+    assert soft.resolution(60_000, (1, 1)) == (1, 1)
+    p, q = soft.resolution(400_000, (1, 1))
+    assert p < q
+    assert 0.5 * q / p <= 1.1 * soft.blur, "no more blurred than the camera"
+
+
+def test_the_resolution_does_not_flicker() -> None:
+    """Cloth would pulse between sharp and soft with every breath of a shopper at the wrong distance."""
+    look = CameraLook(0.9, 0.0)
+    resolution, changes = (1, 1), 0
+    for frame in range(200):
+        after = look.resolution(180_000 + round(25_000 * np.sin(frame / 3)), resolution)
+        changes += after != resolution
+        resolution = after
+    assert changes <= 1
 
 
 @pytest.mark.parametrize("level", [0, 255])

@@ -13,6 +13,7 @@ from OpenGL import GL
 from inference.body_model import BONES
 from render import gl
 from render.cloth import OPEN, Bolt, Cloth
+from render.compositing import composite
 from render.mesh import SkinnedMesh, coarsened, dense_weights, near_openings, project, skin_points
 from render.renderer import BODY, OVER, Drawing, GarmentRenderer
 from tests.render.figures import WHITE_LIGHT, cloth, facing_camera, tube
@@ -322,6 +323,34 @@ def test_frames_of_another_size(make: Make) -> None:
     )
     small = np.argwhere(shot(make([cloth(tube(0.2, 0.6, 1.4))]))[..., 3] > 0)
     assert box == pytest.approx(2 * (small.max(axis=0) - small.min(axis=0)), abs=3)
+
+
+@pytest.mark.parametrize("resolution", [(3, 4), (2, 3), (3, 5), (1, 2)])
+def test_a_coarse_drawing_covers_the_same_frame_pixels(make: Make, resolution: tuple[int, int]) -> None:
+    """The garment would shift or grow by pixels whenever the shopper comes near."""
+    mesh = tube(0.2, 0.6, 1.4)
+    lowest = int(np.argmin(mesh.positions[:, 1] - mesh.positions[:, 2]))
+    renderer = make([cloth(mesh, anchors={"left_hem": lowest})])
+    grey = np.full((H + 1, W + 3, 3), 128, np.uint8)  # of no whole number of steps
+
+    def seen() -> tuple[NDArray[np.uint8], tuple[float, float], float]:
+        drawing = renderer.draw(bent(), LENS, SHAPE, WHITE_LIGHT)
+        assert drawing is not None
+        blend = composite(grey.copy(), drawing)
+        assert blend is not None
+        return blend.mask(*grey.shape[:2]), renderer.anchors()["left_hem"], drawing.px_per_m
+
+    renderer.resize(W + 3, H + 1)
+    fine, anchor, scale = seen()
+    renderer.resize(W + 3, H + 1, resolution)
+    coarse, coarse_anchor, coarse_scale = seen()
+    different = (fine != coarse).sum() / (fine > 0).sum()
+    assert different < 0.03
+    for axis in (0, 1):
+        where = [np.flatnonzero((mask > 0).any(axis=axis)) for mask in (fine, coarse)]
+        assert where[1][[0, -1]] == pytest.approx(where[0][[0, -1]], abs=2)
+    assert coarse_anchor == pytest.approx(anchor, abs=0.01)
+    assert coarse_scale == pytest.approx(scale)
 
 
 def test_opengl_errors_are_explained(make: Make) -> None:
