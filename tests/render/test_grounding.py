@@ -94,7 +94,7 @@ def test_a_soft_camera_is_told_from_a_sharp_one() -> None:
 
 
 def test_only_a_close_up_before_a_soft_camera_is_drawn_coarser() -> None:
-    """Close before the mirror the picture would stutter; or cloth would be blurred that the camera sees sharp."""
+    """Close before the mirror the picture would stutter; or cloth be blurred that the camera sees sharp."""
     sharp, soft = CameraLook(0.4, 0.0), CameraLook(0.9, 0.0)
     assert sharp.resolution(500_000, (1, 1)) == (1, 1)
     assert soft.resolution(60_000, (1, 1)) == (1, 1)
