@@ -39,7 +39,8 @@ WAIT_MS = 200.0
 # A frame older than this share of the source's interval is let go for the next one, if that is due in
 # at most so many ms: its latency would be the longest, and the pose network loses little time.
 STALE_SHARE, LONGEST_WAIT_MS = 0.8, 6.0
-FIT_LIMIT = 0.09  # m: a worse fit is not shown, the landmarks make no body
+FIT_LIMIT = 0.075  # m: a worse fit is not shown, the landmarks make no body or are two people's
+DOUBTFUL = 3  # frames after a bad fit that are not shown: their landmarks may lie between two people
 
 
 @dataclass
@@ -67,6 +68,7 @@ class BodyStage:
         self._field_of_view = field_of_view_deg
         self._size = (0, 0)
         self._person = 0
+        self._doubts = 0
         self._last_ns = 0
         self._lit: Light | None = None
         self._afterwards: tuple[Picture, Picture, Picture, Fit, int] | None = None
@@ -111,6 +113,12 @@ class BodyStage:
         stage_ms["fit"] = 1e3 * (fitted - start)
         if fit.error > FIT_LIMIT:
             self._fitter.reset()
+            self._doubts = DOUBTFUL
+            return None
+        if self._doubts:
+            self._doubts -= 1
+            if not self._doubts:  # nor may their shape stay
+                self._fitter.reset()
             return None
         layers = self._layers.make(picture, seen.mask, landmarks, fit)
         layered = time.perf_counter()

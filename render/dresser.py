@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from inference.body_model import BONES, BodyModel
 from mirror.messages import Body, Light
 from render import gl
+from render.arms import ArmOrder
 from render.cloth import Bolt, Cloth, Fitted
 from render.compositing import Blend, Picture, composite
 from render.grounding import Grounding
@@ -49,6 +50,7 @@ class Dresser:
         self._model = model
         self._context = gl.Context()
         self._ground = Grounding()
+        self._arms = ArmOrder(model)
         self._renderer = GarmentRenderer(16, 16, body_surface(model), marked=hide_worn)
         self._room = Room() if hide_worn else None
         self._t_ns = 0
@@ -92,6 +94,7 @@ class Dresser:
         skin = np.frombuffer(body.skin, "<f4").reshape(-1, 3, 4)
         shape = np.asarray(body.shape, np.float32)
         head = skin[_HEAD, :, :3] @ self._model.joints[_HEAD] + skin[_HEAD, :, 3]
+        skin = self._arms.cleared(skin, shape)
         light = _coefficients(body.light)
         self._ground.light(light)
         self._renderer.submit(skin, body.intrinsics, shape, light, face_depth=float(head[2]) - _NOSE_M)

@@ -30,12 +30,17 @@ _EDGE = 20  # grey levels between neighbours: detail that tells whether the came
 _LEAST = 150  # px: fewer tell nothing
 _MOVED = 0.35  # share of the known room that looks otherwise, twice in a row
 _REACH_M = 0.10  # as far beside body and garment worn clothes are looked for
+_HIDE_SIDE = 360  # px of the longer side of the layers, from which on half of it does
 _LIKELY = 80  # of 255, that a pixel is worn clothes
 _GAP_M = 0.025  # of other colours within the worn clothes
 _RIM_M = 0.03  # about them, where the person's mask ends
 _STEEPER = ((np.arange(256) - 127.5) * 1.6 + 127.5).clip(0, 255).astype(np.uint8)  # of a blurred edge
 _WHOLE, _STILL_WHOLE = 0.9, 0.7  # share of a part to be hidden behind which the room must be known
 _ABOUT_FEET_M = 0.04  # that shoes take
+_ABOUT_HEAD = 0.6  # of its width, to either side, and as far below the chin: hair, collars
+_NECK_M = 0.08
+_BEYOND = 0.02  # of the body, in the garment's rows
+_TAPER_M = 0.2  # above the hem
 
 
 class Room:
@@ -163,6 +168,10 @@ class Room:
         seen = self._size == (frame.shape[1], frame.shape[0])
         if drawing.marks is None or not seen or layers.shape[2] < 4 or not any(covers):
             return
+        if (
+            max(layers.shape[:2]) > _HIDE_SIDE
+        ):  # the garment covers one edge of what is hidden, the room the other
+            layers = layers[::2, ::2]
         sx, sy = layers.shape[1] / frame.shape[1], layers.shape[0] / frame.shape[0]
         x0, y0, x1, y1 = drawing.box
         left, top = int(x0 * sx), int(y0 * sy)
@@ -211,6 +220,16 @@ class Room:
         self._hiding[box] = shown
         return np.asarray(cv.min(hide, shown), np.uint8)
 
+    @staticmethod
+    def _misfits(person: Picture, figure: Picture, zone: Picture, cloth: Picture) -> bool:
+        """Whether so much of the person lies far from the fitted body that it cannot be theirs."""
+        _, y, _, h = cv.boundingRect(cloth)
+        if not h:
+            return True
+        rows = slice(y, y + h)
+        beyond = cv.countNonZero(cv.subtract(cv.compare(person[rows], 128, cv.CMP_GT), zone[rows]))
+        return bool(beyond > _BEYOND * max(cv.countNonZero(figure[rows]), 1))
+
     def _known_at(self, box: tuple[float, float, float, float], size: tuple[int, int]) -> Picture:
         """How far the room is known (h, w) in a box of the frame, at another resolution."""
         scale = self.looks.shape[1] / self._size[0]
@@ -239,6 +258,8 @@ class Room:
         figure = cv.compare(marks, 0, cv.CMP_GT)
         side = 2 * max(2, round(_REACH_M * px_per_m)) + 1
         zone = cv.compare(cv.blur(figure, (side, side)), 2, cv.CMP_GT)
+        if self._misfits(person, figure, zone, cv.subtract(figure, bare)):
+            return np.zeros_like(person)
         if not all(covers):
             # Trousers beside the thigh stay when only a top is drawn, sleeves when only trousers are: what
             # is about a pixel tells beside which of them it lies.
@@ -263,8 +284,34 @@ class Room:
         # The bare body stays, which is drawn a little under its skin; the garment is blended over the rest.
         hide = cv.subtract(cv.bitwise_and(hide, zone), cv.dilate(bare, _disc(1.0)))
         hide = cv.subtract(hide, cv.erode(cv.subtract(figure, bare), _disc(2.0)))
+        hide = cv.subtract(hide, _left_alone(head, figure, cv.subtract(figure, bare), px_per_m, covers))
         hide = cv.LUT(cv.blur(hide, (3, 3)), _STEEPER)
         return np.asarray(cv.min(hide, cv.bitwise_not(fixed)), np.uint8)
+
+
+def _left_alone(
+    head: Picture, figure: Picture, cloth: Picture, px_per_m: float, covers: tuple[bool, bool]
+) -> Picture:
+    """Where (h, w) nothing is to be hidden, 255.
+
+    About head and neck, where hair may have the clothes' colours; and below the hem of a top that is worn
+    alone: a longer worn one, or a skirt, goes on there. So that it has no step, ever more of it stays the
+    nearer it is to the hem.
+    """
+    out = np.zeros_like(head)
+    x, y, w, h = cv.boundingRect(cv.compare(head, 60, cv.CMP_GT))
+    if w:
+        aside, down = round(_ABOUT_HEAD * w), round(_NECK_M * px_per_m)
+        out[max(y - h // 4, 0) : y + h + down, max(x - aside, 0) : x + w + aside] = 255
+    _, top, w, height = cv.boundingRect(cloth)
+    if covers[1] or not w:
+        return out
+    away = cv.distanceTransform(cv.bitwise_not(figure), cv.DIST_L2, 3)
+    rows = np.arange(len(out), dtype=np.float32)[:, None]
+    taper = max(_TAPER_M * px_per_m, 1.0)
+    stays = np.clip((rows - (top + height - taper)) / taper, 0.0, 1.0) * np.float32(1.5 * _REACH_M * px_per_m)
+    out[away < stays] = 255
+    return out
 
 
 def _disc(radius: float) -> Picture:

@@ -26,6 +26,7 @@ GOALS: dict[str, tuple[float, bool]] = {
     "layering_crossed": (0.95, True),
     "face_covered_frames": (0, False),
     "worn_visible": (0.05, False),
+    "worn_hidden": (0.05, False),
     "jitter_px": (0.5, False),
     "lag_frames": (1.0, False),
     "recovery_s": (0.5, False),
@@ -53,8 +54,9 @@ def evaluate(
 
     ``out``: folder for pictures of the worst cases; ``field_of_view_deg``: what the mirror is told instead
     of each camera's own. Returns ``summary`` (flat), ``scenes`` and ``clips``. MirrorError if models
-    are missing. ``joints`` says, by joint, in lengths of the trunk, how far the fit's and the pose network's
-    own lie too low on the average, and how far off.
+    are missing. ``worn_visible`` is as the mirror comes, ``worn_hidden`` with ``render.hide_worn`` and a room
+    that was seen before. ``joints`` says, by joint, in lengths of the trunk, how far the fit's and the pose
+    network's own lie too low on the average, and how far off.
     """
     judge = Judge(field_of_view_deg)
     scores: list[SceneScore] = []
@@ -82,7 +84,7 @@ def evaluate(
 def scene_row(score: SceneScore) -> dict[str, float]:
     """The figures of one scene."""
     counted = [f for f in score.frames if f.counted]
-    layered = _ratio(f.layering for f in score.frames if f.in_view)
+    layered = [f.layering for f in score.frames if f.in_view]
     return {
         "iou_top": _mean(f.iou_top for f in counted),
         "iou_bottom": _mean(f.iou_bottom for f in counted),
@@ -90,13 +92,15 @@ def scene_row(score: SceneScore) -> dict[str, float]:
         "yardstick_bottom": _mean(f.yard_bottom for f in counted),
         "boundary_f_top": _mean(f.f_top for f in counted),
         "boundary_f_bottom": _mean(f.f_bottom for f in counted),
-        "layering": layered,
+        "layering": _ratio((right, whole) for right, _, whole in layered),
+        "layering_exact": _ratio((exact, whole) for _, exact, whole in layered),
         "joint_px": _mean(f.joint_px for f in counted),
         "joint_share": _mean(f.joint_share for f in counted),
         "trunk_cm": _mean(f.trunk_cm for f in counted),
         "tracked": _mean(float(f.tracked) for f in counted),
         "face_covered_frames": float(sum(f.face_covered for f in score.frames)),
         "worn_visible": _ratio(f.worn for f in counted),
+        "worn_hidden": _ratio(f.worn_hidden for f in counted),
         "room_error": _room_error(f.restored for f in counted),
         "jitter_px": score.jitter_px,
         "lag_frames": score.lag_frames,
@@ -118,6 +122,9 @@ def _summary(scores: Sequence[SceneScore], real: dict[str, dict[str, float]]) ->
             _mean(pick(f) for f in s.frames if f.counted and f.turn_deg <= FRONT_DEG) for s in scores
         )
 
+    def layered(chosen: Sequence[SceneScore]) -> list[tuple[int, int, int]]:
+        return [f.layering for s in chosen for f in s.frames if f.in_view]
+
     rows = {s.scene.name: scene_row(s) for s in scores}
     tops, bottoms = front(lambda f: f.iou_top), front(lambda f: f.iou_bottom)
     yard_tops, yard_bottoms = front(lambda f: f.yard_top), front(lambda f: f.yard_bottom)
@@ -137,10 +144,13 @@ def _summary(scores: Sequence[SceneScore], real: dict[str, dict[str, float]]) ->
         "over_yardstick": min(tops - yard_tops, bottoms - yard_bottoms),
         "boundary_f_tops": front(lambda f: f.f_top),
         "boundary_f_bottoms": front(lambda f: f.f_bottom),
-        "layering_crossed": _ratio(f.layering for s in kind(*_FOLDED) for f in s.frames if f.in_view),
-        "layering": _ratio(f.layering for s in scores for f in s.frames if f.in_view),
+        "layering_crossed": _ratio((right, whole) for right, _, whole in layered(kind(*_FOLDED))),
+        "layering_crossed_exact": _ratio((exact, whole) for _, exact, whole in layered(kind(*_FOLDED))),
+        "layering": _ratio((right, whole) for right, _, whole in layered(scores)),
+        "layering_exact": _ratio((exact, whole) for _, exact, whole in layered(scores)),
         "face_covered_frames": float(sum(f.face_covered for s in scores for f in s.frames)),
         "worn_visible": _ratio(f.worn for s in scores for f in s.frames if f.counted),
+        "worn_hidden": _ratio(f.worn_hidden for s in scores for f in s.frames if f.counted),
         "room_error": _room_error(f.restored for s in scores for f in s.frames if f.counted),
         "joint_px": front(lambda f: f.joint_px),
         "joint_share": front(lambda f: f.joint_share),

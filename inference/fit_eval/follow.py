@@ -24,6 +24,9 @@ Picture = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 
+_LOOKS, _LOOK_NS = 16, 125_000_000  # at the empty room before anybody comes
+
+
 @dataclass(frozen=True)
 class Wearing:
     """What one outfit looks like in a frame: the frame as shown, garment pixels, named points."""
@@ -54,17 +57,17 @@ class Wardrobe:
 
     def __init__(self) -> None:
         self._model = BodyModel.load()
-        self._dressers: dict[tuple[str, ...], Dresser] = {}
+        self._dressers: dict[tuple[tuple[str, ...], bool], Dresser] = {}
 
-    def dresser(self, outfit: tuple[str, ...]) -> Dresser:
-        """What draws this outfit, in the garments' own fabrics."""
-        if outfit not in self._dressers:
-            dresser = Dresser(self._model)
+    def dresser(self, outfit: tuple[str, ...], hide_worn: bool = False) -> Dresser:
+        """What draws this outfit, in the garments' own fabrics; ``hide_worn`` as ``Dresser`` has it."""
+        if (outfit, hide_worn) not in self._dressers:
+            dresser = Dresser(self._model, hide_worn)
             pages = [load_garment(name) for name in outfit]
             cloths = [cloth_of(p, load_fabric(p.default_fabric), "M") for p in pages]
             dresser.wear(dresser.fit(cloths))
-            self._dressers[outfit] = dresser
-        return self._dressers[outfit]
+            self._dressers[outfit, hide_worn] = dresser
+        return self._dressers[outfit, hide_worn]
 
     def close(self) -> None:
         """Free all renderers."""
@@ -73,17 +76,31 @@ class Wardrobe:
 
 
 class Follower:
-    """Follows one person through one clip, as the inference process does."""
+    """Follows one person through one clip, as the inference process does.
+
+    ``hidden``: another outfit, drawn last, for which the worn clothes are hidden; ``room`` (H, W, 3) BGR is
+    what was seen for two seconds before, without anybody.
+    """
 
     def __init__(
-        self, field_of_view_deg: float, outfits: Sequence[tuple[str, ...]], wardrobe: Wardrobe
+        self,
+        field_of_view_deg: float,
+        outfits: Sequence[tuple[str, ...]],
+        wardrobe: Wardrobe,
+        hidden: tuple[str, ...] | None = None,
+        room: Picture | None = None,
     ) -> None:
         self._tracker = PoseTracker(
             models.path("pose_landmarker_full.task"), models.path("face_detection_full_range_sparse.tflite")
         )
         self._tracker.warm_up()
-        self._stage = BodyStage(BodyModel.load(), field_of_view_deg)
+        self._stage = BodyStage(BodyModel.load(), field_of_view_deg, worn=hidden is not None)
         self._dressers = [wardrobe.dresser(outfit) for outfit in outfits]
+        if hidden is not None:
+            self._dressers.append(wardrobe.dresser(hidden, hide_worn=True))
+            if room is not None:
+                for look in range(_LOOKS):
+                    self._dressers[-1].watch(room, (look - _LOOKS) * _LOOK_NS)
         self._seq = 0
 
     def see(self, frame: Picture, t_ns: int) -> Observed:

@@ -55,19 +55,34 @@ def shrunk(mask: Mask, px: int) -> Mask:
     return np.asarray(cv.erode(mask.astype(np.uint8), kernel) > 0)
 
 
-def layering(ours: Mask, shown: Mask, whole: Mask, front: Mask, reach_px: int) -> tuple[int, int]:
-    """(right, all) pixels where the garment goes behind something.
+def layering(
+    ours: Mask, shown: Mask, whole: Mask, front: Mask, reach_px: int, tolerance_px: int
+) -> tuple[int, int, int]:
+    """(in the right order, right to the pixel, all) pixels where the garment goes behind something.
 
     ``shown``: garment pixels as they should be; ``whole``: all of the garment, before anything hides it;
     ``front``: arm, hand, hair or head of the same person. The region is what of these lies before the
     garment, and the garment within ``reach_px`` of that.
+
+    A wrong pixel is an edge out of place, and in the right order, if both the true edge and ours, facing
+    the same way, pass within ``tolerance_px``; an arm or finger of which nothing is shown has no edge of
+    ours, and counts in full.
     """
     hidden = whole & front & ~shown
     if not hidden.any():
-        return 0, 0
+        return 0, 0, 0
+    x0, y0, w, h = cv.boundingRect(hidden.astype(np.uint8))
+    margin = reach_px + tolerance_px + 1
+    cut = (slice(max(y0 - margin, 0), y0 + h + margin), slice(max(x0 - margin, 0), x0 + w + margin))
+    ours, shown, hidden = ours[cut], shown[cut], hidden[cut]
     beside = shown & grown(hidden, reach_px)
-    right = np.count_nonzero(hidden & ~ours) + np.count_nonzero(beside & ours)
-    return int(right), int(np.count_nonzero(hidden) + np.count_nonzero(beside))
+    swallowed, eaten = hidden & ours, beside & ~ours
+    out_of_place = (swallowed & grown(shown, tolerance_px) & grown(~ours, tolerance_px)) | (
+        eaten & grown(~shown, tolerance_px) & grown(ours, tolerance_px)
+    )
+    total = np.count_nonzero(hidden) + np.count_nonzero(beside)
+    exact = total - np.count_nonzero(swallowed) - np.count_nonzero(eaten)
+    return int(exact + np.count_nonzero(out_of_place)), int(exact), int(total)
 
 
 def worn_left(

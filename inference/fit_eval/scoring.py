@@ -50,9 +50,10 @@ class FrameScore:
     joint_share: float = _NAN
     trunk_cm: float = _NAN
     joints: NDArray[np.float64] | None = None
-    layering: tuple[int, int] = (0, 0)
+    layering: tuple[int, int, int] = (0, 0, 0)
     face_covered: bool = False
     worn: tuple[int, int] = (0, 0)
+    worn_hidden: tuple[int, int] = (0, 0)
     restored: tuple[float, int, int] = (0.0, 0, 0)
     on_other: bool = False
     counted: bool = False
@@ -104,7 +105,13 @@ class Judge:
         outfits: list[tuple[str, ...]] = [(scene.top,), (scene.bottom,)]
         if scene.bulky:
             outfits.append((scene.bottom, scene.top))
-        follower = Follower(self._field_of_view or scene.field_of_view_deg, outfits, self._wardrobe)
+        follower = Follower(
+            self._field_of_view or scene.field_of_view_deg,
+            outfits,
+            self._wardrobe,
+            hidden=outfits[2] if scene.bulky else None,
+            room=clip.room if scene.bulky else None,
+        )
         frames: list[FrameScore] = []
         worst: list[tuple[FrameScore, NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]] = []
         anchors: list[dict[str, tuple[float, float]]] = []
@@ -184,15 +191,18 @@ class Judge:
             score.f_bottom = masks.boundary_f(bottom, shown[1], 0.01 * height_px)
             score.yard_bottom = self._yard(scene.bottom, seen, size, shown[1])
         front = np.isin(in_top, figures.PARTS)
-        score.layering = masks.layering(top, shown[0], whole, front, round(0.02 * height_px))
+        score.layering = masks.layering(
+            top, shown[0], whole, front, round(0.02 * height_px), round(0.01 * height_px)
+        )
         face = in_top == figures.FACE
         score.face_covered = int(np.count_nonzero(face & top)) > _FACE_COVERED * max(
             int(np.count_nonzero(face)), 60
         )
         if scene.bulky:
             worn = (labels == figures.TOP) | (labels == figures.BOTTOM)
-            pair = seen.outfits[2]
-            score.worn = masks.worn_left(worn, pair.mask, pair.picture, frame, clip.room)
+            plain, pair = seen.outfits[2:]
+            score.worn = masks.worn_left(worn, plain.mask, plain.picture, frame, clip.room)
+            score.worn_hidden = masks.worn_left(worn, pair.mask, pair.picture, frame, clip.room)
             ideal = (bits & IDEAL) > 0
             score.restored = masks.restored_error(worn, ideal, pair.mask, pair.picture, frame, clip.room)
         if seen.skin is not None and seen.shape is not None and seen.landmarks is not None:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from inference.body_fit import BodyFitter, Fit
 from inference.body_model import REGIONS, BodyModel
-from inference.layers import CLOTH, SKIN, ColourModel, LayerMaker, colour_bins
+from inference.colours import CLOTH, SKIN, ColourModel, colour_bins
+from inference.layers import LayerMaker
 from inference.silhouette import distance_field
 from tests.inference.people import CAMERA, HEIGHT, WIDTH, Person, person
 
@@ -106,6 +107,45 @@ def test_a_bare_forearm_is_not_taken_for_the_hand() -> None:
     assert (layers[..., 2][forearm] > 127).mean() < 0.3
 
 
+def test_a_hand_that_the_trunk_hides_leaves_no_hole() -> None:
+    """From behind, a hand before the belly would cut a patch of the worn clothes into the back."""
+    seen = person(MODEL, HAND_ON_CHEST, place=(0.0, 0.25, 1.8), yaw=np.pi)
+    picture, labels = painted(seen, np.random.default_rng(1))
+    landmarks = seen.landmarks.copy()
+    landmarks[[16, 18, 20, 22], 2] = 0.4  # the network is in two minds
+    fitter, maker = BodyFitter(MODEL, CAMERA), LayerMaker(MODEL, CAMERA)
+    for _ in range(8):
+        fit = fitter.update(landmarks, seen.world, distance_field(seen.mask, WIDTH), 1 / 30)
+        layers = maker.make(picture, seen.mask, landmarks, fit)
+    torso = cv2.erode((labels == REGIONS.index("torso") + 1).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    assert torso.sum() > 3000
+    assert (layers[..., 2][torso] > 127).sum() < 30
+
+
+def test_a_bare_arm_beside_the_hand_is_no_hand() -> None:
+    """With arms crossed, patches of bare forearm would show through long sleeves."""
+    seen = person(MODEL, HAND_ON_CHEST, place=(0.0, 0.25, 1.6))
+    picture, _ = painted(seen, np.random.default_rng(1))
+    fitter = BodyFitter(MODEL, CAMERA)
+    for _ in range(8):
+        fit = fitter.update(seen.landmarks, seen.world, distance_field(seen.mask, WIDTH), 1 / 30)
+    # The left forearm, bare, right under the right hand.
+    points = seen.landmarks.copy()
+    hand = points[[16, 18, 20], :2].mean(0)
+    points[[13, 15], :2] = hand + np.array([[-90.0, 22.0], [70.0, 22.0]])
+    elbow, wrist = ((int(points[k, 0]), int(points[k, 1])) for k in (13, 15))
+    cv2.line(picture, elbow, wrist, SKIN_BGR, 24)
+    below = np.zeros((HEIGHT, WIDTH), np.uint8)
+    x, y = int(hand[0]), int(hand[1])
+    cv2.line(below, (x - 30, y + 30), (x + 30, y + 30), 255, 8)
+    maker = LayerMaker(MODEL, CAMERA)
+    for _ in range(6):
+        layers = maker.make(picture, seen.mask, points, fit)
+    shown = layers[..., 2] > 127
+    assert shown[y, x]
+    assert shown[below > 0].mean() < 0.5
+
+
 def test_large_frames_give_small_layers() -> None:
     """A 4K camera would make the layers cost more than the pose network."""
     seen = person(MODEL, place=(0.0, 0.0, 2.6))
@@ -125,8 +165,11 @@ def test_colours_tell_skin_from_cloth_once_learnt() -> None:
 
     colours = ColourModel()
     assert not colours.evidence(SKIN, ((CLOTH, 1.0),)).any()
-    colours.learn(SKIN, colour_bins(noisy(SKIN_BGR)).ravel(), 1.0)
     colours.learn(CLOTH, colour_bins(noisy(CLOTH_BGR)).ravel(), 1.0)
+    unseen = colours.evidence(SKIN, ((CLOTH, 1.0),))
+    assert np.median(unseen[colour_bins(noisy(CLOTH_BGR))]) < -1.0, "cloth is no skin, even of unknown skin"
+    assert np.median(unseen[colour_bins(noisy(SKIN_BGR))]) == 0.0
+    colours.learn(SKIN, colour_bins(noisy(SKIN_BGR)).ravel(), 1.0)
     evidence = colours.evidence(SKIN, ((CLOTH, 1.0),))
     assert np.median(evidence[colour_bins(noisy(SKIN_BGR))]) > 1.0
     assert np.median(evidence[colour_bins(noisy(CLOTH_BGR))]) < -1.0

@@ -17,12 +17,13 @@ from skimage import data
 
 from capture.ring import SHM, RingReader, RingWriter, ring_prefix
 from inference.body_model import BONES, BodyModel
-from inference.pose import PoseTracker
+from inference.pose import Observation, PoseTracker
 from inference.process import LONGEST_WAIT_MS, BodyStage, SourceInterval
 from mirror import models
 from mirror.bus import Newest, Streamer
 from mirror.config import dump, load
 from mirror.messages import Body, Frame, SlotRef
+from tests.inference.people import HEIGHT, WIDTH, person
 
 FRAME_NS = 40_000_000
 
@@ -163,6 +164,24 @@ def test_another_person_starts_from_the_mean_body() -> None:
     assert again is not None
     assert first is not None
     assert again[1] == first[1]
+
+
+def test_landmarks_of_two_people_dress_nobody() -> None:
+    """Where a passer-by hides the shopper, the garment would lie across a face for a frame or two."""
+    model = BodyModel.load()
+    stage = BodyStage(model, 60.0)
+    alone = person(model)
+    mixed = alone.landmarks.copy()
+    mixed[[12, 14, 16, 24], 0] += (150.0, -120.0, 190.0, -140.0)
+    frame = np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
+    shown = []
+    for index in range(11):
+        points = mixed if index in (4, 5) else alone.landmarks
+        landmarks = np.insert(points, 2, 0.0, axis=1)
+        seen = Observation(landmarks, alone.world, alone.mask, 1)
+        shown.append(stage.process(frame, seen, index * FRAME_NS, {}) is not None)
+        stage.follow_up()
+    assert shown == [True] * 4 + [False] * 5 + [True] * 2
 
 
 @pytest.mark.parametrize(("age_ms", "waits"), [(20.0, False), (150.0, False), (250.0, True), (400.0, False)])

@@ -62,7 +62,7 @@ def off(frame: Picture, where: tuple[slice, slice]) -> float:
     return float(np.abs(frame[where].astype(int) - furnished()[where]).mean())
 
 
-FLANKS = (slice(70, 130), slice(131, 138)), (slice(70, 130), slice(183, 189))
+FLANKS = (slice(80, 130), slice(131, 138)), (slice(80, 130), slice(183, 189))
 
 
 def test_the_room_shows_where_worn_clothes_stick_out() -> None:
@@ -123,6 +123,49 @@ def test_bare_body_and_other_clothes_stay() -> None:
     room.restore(frame, drawing, layers, TOP)
     flank = FLANKS[0]
     assert off(frame, flank) > 40, "only a top is worn: what is beside a leg stays"
+
+
+def test_hair_of_the_clothes_colour_stays() -> None:
+    """Long dark hair over a dark coat would be cut off beside the neck."""
+    room = Room()
+    watched(room, furnished(), 8)
+    frame, layers, drawing = shopper()
+    for picture, value in ((frame, WORN), (layers, (255, 0, 0, 255))):
+        picture[40:80, 138:144] = value  # a strand from beside the head down over the shoulder
+    before = frame.copy()
+    room.restore(frame, drawing, layers, BOTH)
+    assert (frame[42:70, 138:144] == before[42:70, 138:144]).all()
+    assert off(frame, (slice(90, 130), slice(131, 138))) < 6
+
+
+def test_a_longer_top_goes_on_below_the_hem_without_a_step() -> None:
+    """A cardigan or skirt of which a piece is missing looks torn."""
+    room = Room()
+    watched(room, furnished(), 8)
+    frame, layers, drawing = shopper()
+    frame[140:165, 130:190] = WORN
+    layers[140:165, 130:190] = (255, 0, 0, 255)
+    assert drawing.marks is not None
+    drawing.marks[120:145, 45:75] = LEGS
+    before = frame.copy()
+    room.restore(frame, drawing, layers, TOP)
+    assert (frame[140:165] == before[140:165]).all()
+    hidden = (np.abs(frame.astype(int) - before).max(-1) > 20).sum(axis=1)
+    assert hidden[100] > 10
+    assert (np.diff(hidden[104:140]) <= 2).all(), "ever less, down to the hem"
+    assert hidden[138] <= 3
+
+
+def test_a_wrong_fit_hides_nothing() -> None:
+    """Somebody who turns quickly would lose the arms that the fit has not found."""
+    room = Room()
+    watched(room, furnished(), 8)
+    frame, layers, drawing = shopper()
+    frame[70:100, 104:130] = WORN
+    layers[70:100, 104:130] = (255, 0, 0, 255)
+    before = frame.copy()
+    room.restore(frame, drawing, layers, BOTH)
+    assert (frame == before).all()
 
 
 def test_who_passes_is_not_learnt() -> None:

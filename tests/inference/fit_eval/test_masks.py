@@ -35,13 +35,35 @@ def test_layering_counts_both_sides_of_the_edge() -> None:
     whole = box(40, 20, 120, 100)
     hand = box(60, 50, 90, 70)
     shown = whole & ~hand
-    right, total = masks.layering(shown, shown, whole, hand, 4)
-    assert right == total > 600
-    swallowed, _ = masks.layering(whole, shown, whole, hand, 4)
-    assert total - swallowed == 600  # the whole hand is wrong, the cloth around it is right
-    eaten, _ = masks.layering(shown & ~masks.grown(hand, 2), shown, whole, hand, 4)
-    assert 150 < total - eaten < 300
-    assert masks.layering(shown, whole, whole, box(0, 0, 0, 0), 4) == (0, 0)
+    right, exact, total = masks.layering(shown, shown, whole, hand, 4, 3)
+    assert right == exact == total > 600
+    swallowed = masks.layering(whole, shown, whole, hand, 4, 3)
+    # The whole hand is wrong, the cloth around it is right: no edge of ours is near.
+    assert total - swallowed[0] == total - swallowed[1] == 600
+    eaten = masks.layering(shown & ~masks.grown(hand, 2), shown, whole, hand, 4, 3)
+    assert eaten[0] == total
+    assert 150 < total - eaten[1] < 300
+    assert masks.layering(shown, whole, whole, box(0, 0, 0, 0), 4, 3) == (0, 0, 0)
+
+
+def test_only_edges_out_of_place_are_forgiven() -> None:
+    """A forearm lost in the chest, or a torn hole, would pass as an edge a little off."""
+    whole = box(20, 20, 140, 100)
+    arm = box(0, 50, 100, 62)
+    shown = whole & ~arm
+    total = masks.layering(shown, shown, whole, arm, 6, 4)[2]
+    moved = masks.layering(whole & ~box(0, 53, 100, 65), shown, whole, arm, 6, 4)
+    assert moved[0] == total
+    assert moved[1] < 0.85 * total
+    # Half of it is sunk in: all but what lies next to where ours ends counts.
+    sunk = masks.layering(whole & ~box(0, 50, 60, 62), shown, whole, arm, 6, 4)
+    assert 36 * 12 <= total - sunk[0] < 40 * 12
+    hole = masks.layering(shown & ~box(100, 46, 124, 66), shown, whole, arm, 6, 4)
+    assert hole[0] < total
+    # All of a thin finger, narrower than the tolerance.
+    finger = box(60, 50, 90, 53)
+    gone = masks.layering(whole, whole & ~finger, whole, finger, 6, 4)
+    assert gone[2] - gone[0] == 90
 
 
 def test_worn_clothes_are_gone_when_covered_or_replaced() -> None:
