@@ -30,7 +30,7 @@ FREEDOM: dict[str, tuple[float, float, float]] = {
     "foot": (0.4, 0.25, 0.25),
 }
 
-SIGMA_GIRTH = 0.12  # relative growth of a group
+SIGMA_GIRTH = 0.08  # relative growth of a group
 GIRTH_GROUPS: dict[str, tuple[str, ...]] = {
     "hips": ("pelvis", "spine1"),
     "waist": ("spine2",),

@@ -4,12 +4,12 @@ Gauss-Newton over joint rotations, placement and, while they settle, body shape 
 Residuals are in metres at the person's distance divided by their standard deviation:
 
 * landmarks against the projected model points (the strongest),
-* the world landmarks for depth and for what the picture does not show,
+* the world landmarks for depth, for what the picture does not show, and for where the trunk faces,
 * the outline of the body against the edge of the person mask, less the clothes' thickness,
 * priors: joint limits as soft hinges, natural rest pose, the previous frame.
 
-The shape (coefficients in standard deviations) is a running estimate that stiffens with every
-frame seen and holds after ``SETTLE_FRAMES``.
+The shape is a running estimate (``inference/shape_estimate.py``), gathered view by view, that holds once
+the present view has been seen for ``SETTLE_FRAMES``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.anatomy import GIRTH_GROUPS, GIRTH_NEIGHBOURS, OPTIMISED, SIGMA_GIRTH, Anatomy
+from inference.anatomy import OPTIMISED, Anatomy
 from inference.body_model import BONES, BodyModel
 from inference.camera import Intrinsics
 from inference.equations import NormalEquations
@@ -33,60 +33,40 @@ from inference.kinematics import (
     rotation_columns,
     swing_twist,
 )
+from inference.landmarks import (
+    HANDS,
+    LANDMARK_SHIFT,
+    LANDMARK_TRUST,
+    LEFT_LANDMARK,
+    SCALE_BONES,
+    add_trunk_lines,
+    turn_to_ray,
+)
 from inference.outline import Outline
+from inference.shape_estimate import SETTLE_FRAMES, VIEWS, ShapeEstimate
 from inference.silhouette import DistanceField
 
-SETTLE_FRAMES = 90
 FIRST_ITERATIONS, ITERATIONS, FAR_ITERATIONS = 14, 1, 4  # on a new person; on a further frame; after a gap
 LONG_GAP_S = 0.06
 OUTLINE_FROM = 7  # of the first iterations: before, limbs may lie over a wrong edge
 QUICK = ("arm", "forearm", "hand", "thigh", "shin", "foot", "head", "neck")
-SIGMA_IMAGE = 0.012  # m, a well seen landmark
-SIGMA_WORLD = np.array([0.08, 0.08, 0.07])  # m, world landmarks: the picture knows x and y better
-SIGMA_OUTLINE = 0.040  # m, one outline point (there are a hundred)
-# rad a joint turns in 1/30 s: limbs are quick, the trunk is not, and its turns move everything
-SIGMA_TURN = np.array([0.12 if name.split("_")[-1] in QUICK else 0.035 for name in OPTIMISED])[:, None]
+SIGMA_IMAGE = 0.016  # m, a well seen landmark
+SIGMA_WORLD = np.array([0.11, 0.11, 0.10])  # m, world landmarks: the picture knows x and y better
+# m beyond which a landmark counts less, in the picture and in the world; a hand is quick, and one that is
+# surely seen would be lost by less than the last
+ASTRAY_IMAGE, ASTRAY_WORLD, ASTRAY_HAND = 0.08, 0.15, 0.15
+CLOTHES_ELSEWHERE = 0.02  # m, by which clothes stand off where there is no girth
+# m, one outline point of an arm, and of what two legs or a skirt make an outline of (there are a hundred)
+SIGMA_OUTLINE_ARM, SIGMA_OUTLINE = 0.025, 0.050
+# rad a joint turns in 1/30 s: limbs are quick, the trunk is not, and its turns move everything; but people
+# do turn round
+SIGMA_TURN = np.array([[0.12 if name.split("_")[-1] in QUICK else 0.06] * 3 for name in OPTIMISED])
+SIGMA_TURN[OPTIMISED.index("pelvis"), 1] = 0.10
 SIGMA_SHIFT = np.array([0.15, 0.15, 0.03])  # m the body moves in 1/30 s; depth is the noisy one
-STIFFENING = 4.0  # precision that each frame seen adds to the shape
 MAX_TURN, MAX_SHIFT = 0.6, 0.8  # rad, m, a step
 
 # Camera space from body space for someone who faces the camera.
 FACING = np.diag([1.0, -1.0, -1.0])
-
-LANDMARK_TRUST = np.array(
-    [0.7] * 11  # face
-    + [1.0] * 2  # shoulders
-    + [1.0] * 4  # elbows, wrists
-    + [0.5] * 6  # knuckles
-    + [0.8] * 2  # hips
-    + [1.0] * 4  # knees, ankles
-    + [0.5] * 4  # heels, toes
-)
-# Where the network's landmarks lie against the joints of the body model: bone they move with, and metres
-# (outwards, up, forward) at rest on the mean body. It learnt from people who clicked on the tops of
-# shoulders, the front of the groin and kneecaps; least squares over rendered people of known pose.
-LANDMARK_SHIFT = {
-    "shoulder": ("chest", (0.001, 0.031, -0.004)),
-    "elbow": ("upper_arm", (-0.0122, 0.0133, -0.0007)),  # along the bone: no twist of the arm moves it
-    "hip": ("thigh", (-0.005, -0.040, 0.046)),
-    "knee": ("shin", (-0.005, -0.037, 0.010)),
-    "ankle": ("foot", (-0.010, 0.018, 0.012)),
-}
-LEFT_LANDMARK = {"shoulder": 11, "elbow": 13, "hip": 23, "knee": 25, "ankle": 27}  # the right one is next
-# World-landmark bones that tell the scale of the world landmarks against the model.
-SCALE_BONES = (
-    (11, 13),
-    (13, 15),
-    (12, 14),
-    (14, 16),
-    (11, 12),
-    (11, 23),
-    (12, 24),
-    (23, 25),
-    (24, 26),
-    (25, 27),
-    (26, 28),
-)
 
 
 @dataclass
@@ -138,12 +118,25 @@ class BodyFitter:
 
     def reset(self) -> None:
         """Forget the person."""
-        self.shape = np.zeros(self.model.components)
-        self.girth = np.zeros(len(GIRTH_GROUPS))
-        self.frames = 0
+        self._person = ShapeEstimate(self.model.components)
         self.pose: Pose | None = None
         self._world_scale = 1.0
         self._reshape()
+
+    @property
+    def shape(self) -> Array:
+        """Coefficients (K,) of the person's shape."""
+        return self._person.shape
+
+    @property
+    def girth(self) -> Array:
+        """Relative growth (G,) of the groups of ``GIRTH_GROUPS``."""
+        return self._person.girth
+
+    @property
+    def clothes(self) -> Array:
+        """Metres (G,) by which the worn clothes stand off the groups of ``GIRTH_GROUPS``."""
+        return self._person.clothes
 
     def _reshape(self) -> None:
         self._joints = self._mean_joints + self._joint_basis @ self.shape
@@ -164,7 +157,7 @@ class BodyFitter:
         visible = np.clip((landmarks[:, 2] - 0.15) / 0.5, 0.0, 1.0)
         within = np.all((landmarks[:, :2] > -0.02 * size) & (landmarks[:, :2] < 1.02 * size), axis=1)
         weight = LANDMARK_TRUST * visible * np.where(within, 1.0, 0.25)
-        world = self._turn_to_ray(landmarks, world, weight)
+        world = turn_to_ray(landmarks, world, weight, self.intrinsics)
         fresh = self.pose is None
         pose = previous = self.pose or self._first_guess(landmarks, world, weight)
         # At a camera's rate one step follows; after a longer gap the pose lies farther off.
@@ -172,23 +165,12 @@ class BodyFitter:
         iterations = FIRST_ITERATIONS if fresh else further
         for step in range(iterations):
             outline = field if (not fresh or step >= OUTLINE_FROM) else None
-            pose = self._iterate(pose, landmarks, world, weight, outline, None if fresh else previous, dt)
+            last = step == iterations - 1  # before, the pose is still far off
+            pose = self._iterate(
+                pose, landmarks, world, weight, outline, None if fresh else previous, dt, last
+            )
         self.pose = pose
-        if fresh:
-            # the first frame's shape is a guess made while the pose was still far off
-            self.frames = 0
-        self.frames += 1
         return self._result(pose, landmarks, weight)
-
-    def _turn_to_ray(self, landmarks: Array, world: Array, weight: Array) -> Array:
-        """World landmarks are seen along the ray to the person; turn them into camera axes."""
-        total = weight.sum() + 1e-6
-        centre = (landmarks[:, :2] * weight[:, None]).sum(0) / total
-        if total < 1.0:
-            centre = landmarks[[11, 12, 23, 24], :2].mean(0)
-        offset = centre - np.array([self.intrinsics.cx, self.intrinsics.cy])
-        ray = np.array([offset[0], offset[1], self.intrinsics.focal])
-        return np.asarray(world @ align(np.array([0.0, 0.0, 1.0]), ray).T)
 
     def _first_guess(self, landmarks: Array, world: Array, weight: Array) -> Pose:
         local = np.tile(np.eye(3), (len(BONES), 1, 1))
@@ -254,11 +236,13 @@ class BodyFitter:
         field: DistanceField | None,
         previous: Pose | None,
         dt: float,
+        last: bool,
     ) -> Pose:
         """One damped Gauss-Newton step; updates shape and girths while they settle."""
-        turns, count = self._turns, len(self.shape)
-        settling = self.frames < SETTLE_FRAMES
-        equations = NormalEquations(turns + 3 + (count + len(self.girth) if settling else 0))
+        turns = self._turns
+        view = self._view(pose)
+        settling = self._person.frames(view) < SETTLE_FRAMES
+        equations = NormalEquations(turns + 3 + (self._person.size if settling else 0))
         depth = max(float(pose.translation[2]), 0.3)
         moved = self.skeleton.shape_origin(pose, self._joint_basis) if settling else None
         self._add_landmarks(equations, pose, landmarks, world, weight, depth, moved)
@@ -268,21 +252,16 @@ class BodyFitter:
         if previous is not None:
             self._add_previous(equations, pose, previous, dt)
         if settling:
-            spread = np.concatenate([np.ones(count), np.full(len(self.girth), SIGMA_GIRTH)])
-            values = np.concatenate([self.shape, self.girth])
-            equations.add_diagonal(turns + 3, values, 1.0 / spread**2)
-            # the running estimate stiffens with every frame seen
-            equations.add_diagonal(turns + 3, np.zeros_like(values), self.frames * STIFFENING / spread**2)
-            self._add_girth_neighbours(equations, turns + 3 + count)
-        step = equations.solve()
+            normal, gradient, back = equations.eliminate(turns + 3)
+            change = self._person.update(view, normal, gradient, keep=last)
+            step = -back @ np.append(change, 1.0)
+            self._reshape()
+        else:
+            step = equations.solve()
         turn = step[:turns].reshape(-1, 3)
         length = np.linalg.norm(turn, axis=1, keepdims=True)
         turn = np.asarray(turn * np.minimum(1.0, MAX_TURN / np.maximum(length, 1e-9)), np.float64)
         local = self.skeleton.turned(pose, self._used, turn)
-        if settling:
-            self.shape = np.clip(self.shape + step[turns + 3 : turns + 3 + count], -3.0, 3.0)
-            self.girth = np.clip(self.girth + step[turns + 3 + count :], -0.25, 0.45)
-            self._reshape()
         translation = pose.translation + np.clip(step[turns : turns + 3], -MAX_SHIFT, MAX_SHIFT)
         translation[2] = max(translation[2], 0.3)
         return self.skeleton.forward(local, translation, self._joints)
@@ -305,15 +284,20 @@ class BodyFitter:
         # in the picture
         projection = self._projection(points, depth)
         residual = (self.intrinsics.project(points) - landmarks[:, :2]) * (depth / self.intrinsics.focal)
-        robust = 1.0 / (1.0 + (residual**2).sum(1) / 0.08**2)
+        astray = np.full(33, ASTRAY_IMAGE)
+        astray[HANDS] += (ASTRAY_HAND - ASTRAY_IMAGE) * np.clip((landmarks[HANDS, 2] - 0.9) / 0.08, 0.0, 1.0)
+        robust = 1.0 / (1.0 + (residual**2).sum(1) / astray**2)
         precision = np.repeat(weight * robust / SIGMA_IMAGE**2, 2)
         equations.add((projection @ jacobian).reshape(66, -1), residual.reshape(66), precision)
         # in the world, relative to their weighted mean
+        # World landmarks do lie in the joints.
+        points = points - np.einsum("nij,nj->ni", pose.world[bone], self._landmark_shift)
         share = (weight + 1e-3) / (weight + 1e-3).sum()
         self._update_world_scale(points, world, weight)
         residual = points - share @ points - self._world_scale * (world - share @ world)
-        robust = 1.0 / (1.0 + (residual**2).sum(1) / 0.15**2)
+        robust = 1.0 / (1.0 + (residual**2).sum(1) / ASTRAY_WORLD**2)
         precision = ((weight * robust + 0.02)[:, None] / SIGMA_WORLD**2).reshape(99)
+        add_trunk_lines(equations, points, world, weight, jacobian)
         jacobian -= np.tensordot(share, jacobian, 1)
         equations.add(jacobian.reshape(99, -1), residual.reshape(99), precision)
 
@@ -356,7 +340,9 @@ class BodyFitter:
     def _add_outline(
         self, equations: NormalEquations, pose: Pose, field: DistanceField, depth: float, moved: Array | None
     ) -> None:
-        pull = self._outline.pull(pose, self._matrices(pose), field, self.intrinsics, depth)
+        group = self._anatomy.girth_group
+        clothes = np.where(group >= 0, self.clothes[group], CLOTHES_ELSEWHERE)
+        pull = self._outline.pull(pose, self._matrices(pose), field, self.intrinsics, depth, clothes)
         if len(pull.index) < 8:
             return
         bone = self._outline.bone[pull.index]
@@ -370,20 +356,26 @@ class BodyFitter:
             across = self._outline.rest[pull.index] - self._anatomy.girth_centre[bone]
             across -= (across * axis).sum(1, keepdims=True) * axis
             grown = np.einsum("nij,nj->ni", pose.world[bone], across)
-            rows = np.flatnonzero(group >= 0)
-            jacobian[rows, :, first + count + group[rows]] = grown[rows]
+            own = np.flatnonzero(group >= 0)
+            jacobian[own, :, first + count + group[own]] = grown[own]
         outward = pull.direction[:, None] @ self._projection(pull.points, depth)
+        rows = (outward @ jacobian)[:, 0]
+        if moved is not None:
+            dressed = np.flatnonzero(group >= 0)
+            rows[dressed, first + count + len(self.girth) + group[dressed]] = 1.0
         robust = 1.0 / (1.0 + pull.distance**2 / 0.035**2)
-        precision = pull.trust * robust / SIGMA_OUTLINE**2
-        equations.add((outward @ jacobian)[:, 0], pull.distance, precision)
+        precision = (
+            pull.trust
+            * robust
+            / np.where(self._outline.on_arm[pull.index], SIGMA_OUTLINE_ARM, SIGMA_OUTLINE) ** 2
+        )
+        equations.add(rows, pull.distance, precision)
 
-    def _add_girth_neighbours(self, equations: NormalEquations, first: int) -> None:
-        names = list(GIRTH_GROUPS)
-        rows = np.zeros((len(GIRTH_NEIGHBOURS), equations.columns))
-        for row, (one, other, _) in zip(rows, GIRTH_NEIGHBOURS, strict=True):
-            row[first + names.index(one)], row[first + names.index(other)] = 1.0, -1.0
-        precision = np.array([sigma**-2 for _, _, sigma in GIRTH_NEIGHBOURS])
-        equations.add(rows, rows[:, first:] @ self.girth, precision)
+    def _view(self, pose: Pose) -> int:
+        """Which of ``VIEWS`` directions the chest is seen from; 0 is the front."""
+        forward, place = pose.world[self._anatomy.bone("chest")][:, 2], pose.origin[0]
+        yaw = np.arctan2(forward[0], -forward[2]) - np.arctan2(-place[0], place[2])
+        return round(float(yaw) / (2 * np.pi) * VIEWS) % VIEWS
 
     def _add_limits(self, equations: NormalEquations, pose: Pose) -> None:
         """Soft limits of the joints around their natural rest; the root is free."""
@@ -421,7 +413,7 @@ class BodyFitter:
             pose=bare,
             landmark_points=points,
             error=error,
-            settled=min(1.0, self.frames / SETTLE_FRAMES),
+            settled=min(1.0, self._person.frames(self._view(bare)) / SETTLE_FRAMES),
         )
 
     def _spread_twist(self, pose: Pose) -> Pose:

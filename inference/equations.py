@@ -44,7 +44,23 @@ class NormalEquations:
 
     def solve(self) -> Array:
         """The damped step (columns,)."""
-        diagonal = np.arange(self.columns)
-        self._normal[diagonal, diagonal] *= 1.0 + DAMPING
-        self._normal[diagonal, diagonal] += 1e-6
-        return np.asarray(-np.linalg.solve(self._normal, self._gradient))
+        return np.asarray(-np.linalg.solve(self._damped(self.columns), self._gradient))
+
+    def eliminate(self, first: int) -> tuple[Array, Array, Array]:
+        """What the equations say of the unknowns from ``first`` on, whatever those before it may be.
+
+        Returns their normal matrix (n, n) and gradient (n,), and ``back`` (first, n + 1): the damped step
+        of those before is ``-back @ [step of those after, 1]``.
+        """
+        both = np.column_stack([self._normal[:first, first:], self._gradient[:first]])
+        back = np.linalg.solve(self._damped(first), both)
+        rest = np.column_stack([self._normal[first:, first:], self._gradient[first:]])
+        rest -= self._normal[first:, :first] @ back
+        return rest[:, :-1], rest[:, -1], np.asarray(back)
+
+    def _damped(self, count: int) -> Array:
+        diagonal = np.arange(count)
+        damped = self._normal[:count, :count].copy()
+        damped[diagonal, diagonal] *= 1.0 + DAMPING
+        damped[diagonal, diagonal] += 1e-6
+        return np.asarray(damped)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inference.body_fit import BodyFitter, Fit
-from inference.body_model import BodyModel
+from inference.body_model import BONES, BodyModel
 from inference.silhouette import distance_field
 from tests.inference.people import CAMERA, WIDTH, Person, person
 
@@ -119,6 +119,33 @@ def test_noise_is_damped_and_movement_is_not() -> None:
         lags.append((CAMERA.project(fitted(seen, 1, fitter).landmark_points)[11] - seen.landmarks[11, :2])[0])
     step_px = 0.04 * CAMERA.focal / 2.6
     assert abs(np.mean(lags[4:])) < 0.5 * step_px  # less than half a frame behind
+
+
+def facing(fit: Fit, bone: str) -> float:
+    """Yaw in rad of a bone; 0 faces the camera."""
+    forward = fit.pose.world[BONES.index(bone)][:, 2]
+    return float(np.arctan2(forward[0], -forward[2]))
+
+
+def test_hips_and_chest_turn_with_the_shopper() -> None:
+    """Trousers and skirts would stay behind while the shirt turns, and be shown back to front."""
+    fitter = BodyFitter(MODEL, CAMERA)
+    for step in range(80):
+        yaw = 0.075 * max(step - 8, 0)  # as fast as people turn before a mirror
+        fit = fitted(person(MODEL, HANGING, yaw=yaw, noise_px=1.0, seed=step), 1, fitter)
+        for bone in ("pelvis", "chest"):
+            behind = (yaw - facing(fit, bone) + np.pi) % (2 * np.pi) - np.pi
+            assert abs(behind) < 0.3, (step, bone)
+
+
+def test_a_clear_lean_is_believed_though_people_stand_upright() -> None:
+    """The shirt of somebody who bends forward would stay upright behind the shoulders."""
+    bent = {**HANGING, "spine1": (0.25, 0.0, 0.0), "spine2": (0.25, 0.0, 0.0), "chest": (0.2, 0.0, 0.0)}
+    seen = person(MODEL, bent, noise_px=1.0)
+    fit = fitted(seen, 20)
+    up = fit.pose.world[BONES.index("chest")][:, 1]
+    lean = np.degrees(np.arcsin(-up[2]))
+    assert lean > 28.0  # of 40
 
 
 def test_reset_forgets_the_person() -> None:

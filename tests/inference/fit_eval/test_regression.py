@@ -17,20 +17,20 @@ from mirror.cli import main
 from tests.inference.fit_eval.clips import short_scenes
 
 FLOORS = {
-    "iou_tops": 0.885,
-    "iou_bottoms": 0.88,
+    "iou_tops": 0.91,
+    "iou_bottoms": 0.925,
     "layering_crossed": 0.94,
     "layering_crossed_exact": 0.80,
     "tracked": 1.0,
 }
 CEILINGS = {
-    "joint_share": 0.034,
-    "trunk_cm": 0.7,
-    "jitter_px": 0.25,
+    "joint_share": 0.029,
+    "trunk_cm": 0.55,
+    "jitter_px": 0.3,
     "recovery_s": 0.0,
     "face_covered_frames": 0.0,
-    "length_error_cm": 0.8,
-    "circumference_error_cm": 4.0,
+    "length_error_cm": 1.2,
+    "circumference_error_cm": 3.0,
 }
 
 
@@ -61,7 +61,9 @@ def test_better_than_a_flat_picture(result: dict[str, Any]) -> None:
 
 def test_pictures_and_table(result: dict[str, Any]) -> None:
     """Nobody could see what is wrong."""
-    assert [Path(p).name[:9] for p in result["pictures"]] == [f"worst_{i:02d}_" for i in range(4)]
+    names = [Path(p).name[:9] for p in result["pictures"]]
+    assert names == [f"worst_{i:02d}_" for i in range(len(names))]
+    assert 2 <= len(names) <= 6  # of each clip the worst moments, half a second apart
     text = table(result)
     assert "regression-crossed" in text
     assert "iou_tops" in text
