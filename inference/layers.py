@@ -27,6 +27,7 @@ SCALES = (1.0, 0.75, 0.5, 0.375, 0.25, 0.125)
 LEARN_FRAMES, LEARN_EVERY = 12, 6  # colours are learnt from the first frames, then from every so-many-th
 
 HAIR_REACH = 0.9  # head heights around the skull in which hair is looked for
+CHIN_MARGIN = 0.08  # head heights about the skull that are head as well: a jaw is not quite where it is fitted
 
 HEAD_BONE = BONES.index("head")
 
@@ -198,7 +199,7 @@ class LayerMaker:
         )
         # Above the chin whatever the person mask holds near the skull is head: hair, hat, ears.
         near = np.clip((0.34 - away) / 0.08, 0.0, 1.0) * np.clip((above - 0.12) / 0.08, 0.0, 1.0)
-        certain = np.maximum(near, ((skull > 0) & (above > 0.02)).astype(np.float32))
+        certain = np.maximum(near, ((away < CHIN_MARGIN) & (above > 0.02 - CHIN_MARGIN)).astype(np.float32))
         # Below it and farther out only what has the hair's colour and hangs together with the head.
         evidence = self.colours.evidence(HAIR, ((CLOTH, 0.6), (SKIN, 0.25), (ROOM, 0.15)))
         hair = cv.blur(np.take(np.clip(evidence, -3.0, 3.0), colour_bins(small[box])), (5, 5))
