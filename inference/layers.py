@@ -27,7 +27,7 @@ SCALES = (1.0, 0.75, 0.5, 0.375, 0.25, 0.125)
 LEARN_FRAMES, LEARN_EVERY = 12, 6  # colours are learnt from the first frames, then from every so-many-th
 
 HAIR_REACH = 0.9  # head heights around the skull in which hair is looked for
-CHIN_MARGIN = 0.08  # head heights about the skull that are head as well: a jaw is not quite where it is fitted
+CHIN_MARGIN = 0.08  # head heights about the skull that are head too: a jaw is not quite where it is fitted
 
 HEAD_BONE = BONES.index("head")
 
