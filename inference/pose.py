@@ -172,6 +172,7 @@ class PoseTracker:
         self._person = 0
         self._last: Array | None = None
         self._last_ns = 0
+        self._moved = 0.0  # px between the last two frames
         self._lost = 0  # frames in a row without the person
         self._colours: NDArray[np.float32] | None = None
         self._suspect = 0
@@ -262,8 +263,10 @@ class PoseTracker:
         self, found: tuple[Array, Array, Picture], colours: NDArray[np.float32] | None, t_ns: int
     ) -> Observation:
         landmarks, world, mask = found
-        self._last, self._last_ns, self._lost = landmarks, t_ns, 0
         centre, length = torso(landmarks)
+        before = centre if self._last is None else torso(self._last)[0]
+        self._moved = float(np.linalg.norm(centre - before))
+        self._last, self._last_ns, self._lost = landmarks, t_ns, 0
         in_place = np.linalg.norm(centre - self._trusted) < DRIFT * length  # who turns round, say
         if colours is not None and (in_place or self._unlike(colours) < COLOUR_SURE):
             # Slowly: the light may change, the clothes do not.
@@ -313,7 +316,7 @@ class PoseTracker:
             )
             for d in found.detections
         ]
-        self._others = neighbours(faces, person)
+        self._others = neighbours(faces, person, self._moved)
         self._look_in = LOOK_ROUND[1 if self._others else 0]
 
     def _choose(self, frame: Picture) -> Array | None:
@@ -339,7 +342,7 @@ class PoseTracker:
 
     def _lock(self, frame: Picture, person: Array) -> tuple[Array, Array, Picture] | None:
         """Start the follower on ``person``: forget the old track, hide the others."""
-        self._look_in = 0
+        self._look_in, self._moved = 0, 0.0
         self._look_round(frame, person)
         self._follow(np.zeros_like(frame), 1)
         alone = _without(frame, person, self._others)
@@ -361,8 +364,10 @@ class PoseTracker:
         return found
 
 
-def neighbours(faces: list[tuple[float, float, float]], person: Array) -> list[Neighbour]:
+def neighbours(faces: list[tuple[float, float, float]], person: Array, moved: float = 0.0) -> list[Neighbour]:
     """Who else is there, from faces (middle x, top y, width) px: all but ``person``'s own.
+
+    ``moved``: px that the person may have gone since these landmarks.
 
     A face over the person's own head or trunk is no neighbour's: it is their own, a print on
     their shirt, or somebody before them, whom nothing could be painted over without the person.
@@ -372,7 +377,7 @@ def neighbours(faces: list[tuple[float, float, float]], person: Array) -> list[N
     others = []
     for x, y, width in faces:
         apart = max(own_x.min() - x, x - own_x.max(), 0.0)
-        if apart > max(0.35 * width, 0.08 * height):
+        if apart > max(0.35 * width, 0.08 * height) + moved:
             others.append(
                 Neighbour(x, x - HALF_WIDTH * width, y - UP * width, x + HALF_WIDTH * width, y + DOWN * width)
             )

@@ -11,7 +11,14 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
-from inference.pose import PoseTracker, most_central_and_near, plausible, torso, torso_colours
+from inference.pose import (
+    PoseTracker,
+    most_central_and_near,
+    neighbours,
+    plausible,
+    torso,
+    torso_colours,
+)
 from mirror import models
 from mirror.errors import MirrorError
 
@@ -138,3 +145,14 @@ def test_a_broken_model_file_is_one_clear_line(tmp_path: Path) -> None:
         PoseTracker(broken, broken)
     with pytest.raises(MirrorError, match="pose model"):
         PoseTracker(tmp_path / "missing.task", tmp_path / "missing.tflite")
+
+
+def test_the_own_face_of_a_quick_walker_is_nobody_elses() -> None:
+    """Who walks past in profile would be painted over by half, and the garment torn off."""
+    person = np.zeros((33, 4))
+    person[[11, 12], :2] = (300, 100), (304, 100)
+    person[[23, 24], :2] = (300, 170), (304, 170)
+    person[0, :2] = 308, 80
+    own = (308.0 + 14.0, 60.0, 20.0)  # where the face is by the next frame
+    assert neighbours([own], person, moved=14.0) == []
+    assert len(neighbours([own, (420.0, 60.0, 20.0)], person, moved=14.0)) == 1
