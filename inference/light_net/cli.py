@@ -21,6 +21,8 @@ from mirror.config import Config
 from mirror.errors import MirrorError
 from mirror.seccomp import deny_network
 
+_RATE = 3e-3
+
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """``mirror light train``'s arguments."""
@@ -33,8 +35,8 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="where the training set is kept (default: cache)"
     )
-    parser.add_argument("--figures", type=_positive, default=700, help="people rendered")
-    parser.add_argument("--lights", type=_positive, default=12, help="lights on each of them")
+    parser.add_argument("--figures", type=_positive, default=1600, help="people rendered")
+    parser.add_argument("--lights", type=_positive, default=14, help="lights on each of them")
     parser.add_argument(
         "--photo",
         type=Path,
@@ -48,6 +50,10 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         "--planned", type=_positive, metavar="STEPS", help="steps the rate falls over (as --steps)"
     )
     parser.add_argument("--batch", type=_positive, default=64)
+    parser.add_argument("--rate", type=float, default=_RATE, help="learning rate at its highest")
+    parser.add_argument(
+        "--start", type=Path, metavar="FILE", help="weights to go on from, such as those of a smaller set"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 for all")
     parser.add_argument("--save-every", type=_positive, default=250, help="steps between checkpoints")
@@ -66,6 +72,7 @@ def train(options: argparse.Namespace) -> int:
     from inference.light_net.scenes import HELD, training_surroundings
     from inference.light_net.train import Schedule
     from inference.light_net.train import train as run
+    from inference.light_net.weights import WEIGHTS
 
     model = BodyModel.load()
     around = training_surroundings(options.hdr, options.seed)
@@ -87,11 +94,15 @@ def train(options: argparse.Namespace) -> int:
         "photographs": ", ".join(p.name for p in options.photo) or "none",
         "mean_light": json.dumps(np.round(data.sh.mean(0), 5).tolist()),
     }
+    begun = WEIGHTS.load(options.start) if options.start is not None else None
+    if begun is not None:
+        facts["started_from"] = begun[1].get("command", "weights of unknown origin")
     schedule = Schedule(
         steps=options.steps,
         steps_planned=options.planned or options.steps,
         batch=options.batch,
         seed=options.seed,
+        rate=options.rate,
     )
     run(
         data,
@@ -99,6 +110,7 @@ def train(options: argparse.Namespace) -> int:
         schedule,
         options.out,
         facts=facts,
+        start=begun[0] if begun is not None else None,
         save_every=options.save_every,
         progress=not options.quiet,
     )
@@ -113,6 +125,10 @@ def _command(options: argparse.Namespace) -> str:
         words += [f"--{name}", str(getattr(options, name))]
     if options.planned:
         words += ["--planned", str(options.planned)]
+    if options.rate != _RATE:
+        words += ["--rate", str(options.rate)]
+    if options.start is not None:
+        words += ["--start", options.start.name]
     if options.hdr is not None:
         words += ["--hdr", "HDR"]
     for photo in options.photo:

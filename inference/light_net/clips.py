@@ -1,11 +1,11 @@
-"""The light on footage: whether it mirrors, scales, stands still, and follows a lamp that is turned.
+"""The light on footage: whether it mirrors, scales and stands still.
 
 Truth is unknown in real clips; what is measured is what must hold whatever the light is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,13 @@ import numpy as np
 from capture.clip import Clip
 from inference.body_model import BodyModel
 from inference.kinematics import Array
-from inference.light import TO_LINEAR, lamp_sh, uniform_sh
+from inference.light import TO_LINEAR
 from inference.light_net import sheet
-from inference.light_net.environment import F32, Environment, rays
-from inference.light_net.figures import FigureMaker
 from inference.light_net.follower import Estimate, LightFollower
 from inference.light_net.forward import Network
+from inference.light_net.lamps import Turn
 from inference.light_net.look import Looker, read_picture
-from inference.light_net.response import Response, encode
+from inference.light_net.response import encode
 from inference.light_net.spherical import LUMINANCE_RGB, angle_deg, main_direction
 from inference.shrink import Picture, cv
 from mirror.config import InferenceConfig
@@ -34,8 +33,6 @@ _EVERY = 20  # frames between those that are mirrored and darkened
 _GAIN = 0.6  # of linear light
 _MIRRORED_DEG = 15.0
 _WARM_S = 1.0  # at the start of a clip that steadiness does not count
-_FPS = 25
-_TURNED_S, _LENGTH_S = 2.0, 4.0
 
 
 @dataclass
@@ -65,14 +62,19 @@ class Footage:
         }
 
 
+def still_clips(footage: Path | None) -> list[Path]:
+    """Clips whose light stands still: the packaged one and those of ``footage``."""
+    clips = [_PACKAGED] + (sorted((footage / "video").glob("*")) if footage is not None else [])
+    return [path for path in clips if path.stem.startswith(_STILL_LIGHT)]
+
+
 def real_footage(
     network: Network, model: BodyModel, footage: Path | None, frames: int, say: Callable[[str], None]
 ) -> Footage:
     """Run the clips and pictures of ``footage`` and the packaged clip through pose, fit and light."""
     found = Footage()
-    clips = [_PACKAGED] + (sorted((footage / "video").glob("*")) if footage is not None else [])
     with Looker(model, InferenceConfig()) as looker:
-        for path in (p for p in clips if p.stem.startswith(_STILL_LIGHT)):
+        for path in still_clips(footage):
             say(path.stem)
             _clip(path, network, model, looker, frames, found)
         stills = sorted((footage / "stills").glob("*")) if footage is not None else []
@@ -145,77 +147,7 @@ def _compare(
         found.gain_error.append(abs(levels[0] / levels[1] / _GAIN - 1))
 
 
-@dataclass(frozen=True)
-class LampTurn:
-    """A lamp goes out on one side and another, weaker one on at the other.
-
-    ``followed_s``: until level and direction have come four fifths of the way, seconds (inf: never).
-    ``level_share``: how far the level has come after half a second; ``direction_error``: degrees then.
-    """
-
-    followed_s: float
-    level_share: float
-    direction_error: float
-    frames: list[tuple[Picture, Array]]
-
-
-def lamp_turn(
-    follower_class: type[LightFollower],
-    network: Network,
-    model: BodyModel,
-    maker: FigureMaker,
-    rooms: list[Environment],
-    seed: int,
-) -> LampTurn:
-    """A rendered clip whose light changes side and brightness half-way; the running estimate follows."""
-    figure = maker.make(np.random.default_rng([seed, 11]))
-    follower = follower_class(model, figure.camera, network)
-    room = rooms[0]
-    behind = room.seen(figure.rotation, figure.camera.focal, figure.size) * 0.5
-    lamps = [_lamp((-0.8, -0.4, -0.45), 1.0), _lamp((0.8, -0.4, -0.45), 0.5)]
-    took: list[tuple[float, Array]] = []
-    kept: list[tuple[Picture, Array]] = []
-    for number in range(round(_LENGTH_S * _FPS)):
-        t = number / _FPS
-        after = t >= _TURNED_S
-        radiance, _ = lamps[after]
-        linear = figure.lit(radiance, behind * (0.6 if after else 1.0))
-        camera = Response(np.full(3, 0.5), 0.2, 0.6, 0.004, 0.01, 85)
-        frame = camera.taken(linear, np.random.default_rng([seed, 12, number]))
-        light = follower.update(frame, figure.mask, None, figure.fit, round(t * 1e9))
-        took.append((t, np.array(light.sh)))
-        if number in {
-            round(_TURNED_S * _FPS) - 1,
-            round((_TURNED_S + 0.5) * _FPS),
-            round(_LENGTH_S * _FPS) - 1,
-        }:
-            kept.append((frame, np.array(light.sh)))
-    before = np.mean([sh for t, sh in took if _TURNED_S - 0.6 <= t < _TURNED_S], axis=0)
-    end = np.mean([sh for t, sh in took if t > _LENGTH_S - 0.6], axis=0)
-
-    def share(sh: Array) -> float:
-        """How far of the way from before to the end, by the luminance of all coefficients."""
-        way = (end - before) @ LUMINANCE_RGB
-        return float(((sh - before) @ LUMINANCE_RGB) @ way / max(float(way @ way), 1e-12))
-
-    truly = main_direction(lamps[1][1])
-    late = next(sh for t, sh in took if t >= _TURNED_S + 0.5 - 1e-9)
-    followed = [t - _TURNED_S for t, sh in took if t >= _TURNED_S and share(sh) >= 0.8]
-    return LampTurn(
-        followed[0] if followed else float("inf"), share(late), angle_deg(main_direction(late), truly), kept
-    )
-
-
-def _lamp(towards: tuple[float, float, float], strength: float) -> tuple[F32, Array]:
-    """Radiance (RAYS, 3) of a soft lamp in camera axes over an even ground, and about its light (9, 3)."""
-    direction = np.array(towards) / np.linalg.norm(towards)
-    weight = np.maximum(rays() @ direction, 0) ** 12
-    radiance = strength * (0.35 + 0.65 * np.pi * weight / (weight.sum() * 4 * np.pi / len(weight)))
-    sh = strength * (0.35 * uniform_sh() + 0.65 * lamp_sh(direction))
-    return np.repeat(radiance[:, None], 3, axis=1).astype(np.float32), np.repeat(sh[:, None], 3, axis=1)
-
-
-def write_sheets(out: Path, real: Footage, lamp: LampTurn) -> None:
+def write_sheets(out: Path, real: Footage, lamps: Sequence[Turn]) -> None:
     """``footage.png`` and ``lamp.png``: frames with the spheres of their estimates."""
     cells = [sheet.beside(_fitted(frame), lights, 240) for frame, lights in real.shown]
     if cells:
@@ -224,7 +156,10 @@ def write_sheets(out: Path, real: Footage, lamp: LampTurn) -> None:
             out / "footage.png", np.vstack([np.hstack(cells[i : i + 3]) for i in range(0, len(cells), 3)])
         )
     sheet.write(
-        out / "lamp.png", np.hstack([sheet.beside(_fitted(frame), [sh], 240) for frame, sh in lamp.frames])
+        out / "lamp.png",
+        np.vstack(
+            [np.hstack([sheet.beside(_fitted(frame), [sh], 240) for frame, sh in t.frames]) for t in lamps]
+        ),
     )
 
 

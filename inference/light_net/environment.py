@@ -58,6 +58,12 @@ class Environment:
         """Times a colour (3,)."""
         return Environment(self.name, (self.radiance * rgb).astype(np.float32))
 
+    def contrasted(self, power: float) -> Environment:
+        """Its lamps brighter (``power`` above 1) or dimmer beside the rest; colours keep their ratios."""
+        luminance = np.maximum(self.radiance @ LUMINANCE_RGB.astype(np.float32), 1e-6)
+        scaled = self.radiance * (luminance ** (power - 1.0))[..., None]
+        return Environment(self.name, scaled.astype(np.float32))
+
     def _coarse(self) -> tuple[Array, Array, Array]:
         """Directions (N, 3) world, radiance (N, 3), solid angle (N,)."""
         small = cv.resize(self.radiance, _COARSE, interpolation=cv.INTER_AREA).astype(np.float64)
@@ -119,7 +125,7 @@ def rays() -> Array:
 
 
 def read_hdr(path: Path) -> Environment:
-    """An equirectangular Radiance (.hdr) or OpenEXR file. MirrorError if it is missing or damaged."""
+    """An equirectangular Radiance (.hdr) file. MirrorError if it is missing or damaged."""
     picture = cv.imread(str(path), cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH) if path.is_file() else None
     if picture is None or picture.ndim != 3 or picture.dtype != np.float32:
         raise MirrorError(f"{path}: not a readable HDR environment")

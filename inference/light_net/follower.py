@@ -20,9 +20,11 @@ from mirror.messages import Light
 
 PERIOD_S = 0.2  # how often the network looks
 _SLOW_S, _FAST_S = 0.8, 0.10  # time constants in still light, and when a lamp is turned
-_TURN_DEG, _LEVEL = 45.0, 0.5  # changes (degrees; of the level's logarithm) that are a lamp for sure
+_TURN_DEG, _LEVEL = 30.0, 0.35  # changes (degrees; of the level's logarithm) that are a lamp for sure
 _UNSURE_RAD = 1.5  # an expected error of the direction above this is no estimate
 _STIR = 0.12  # change of the room's luminance (logarithm) that a person who moves does not make
+_FACE_STIR, _FACE_TURN = 0.25, 0.4  # of the face's own level, and of its left against its right
+_LEAST_FACE = 4  # of its nine cells must be seen
 _STIRRED_S = 0.5  # so long after it the light may change at once
 _LEAST_ROOM = 0.05  # of the picture must be room to tell
 _SURE_RAD = 0.6  # confidence falls to 1/e at this expected error
@@ -32,13 +34,14 @@ _SURE_RAD = 0.6  # confidence falls to 1/e at this expected error
 class Estimate:
     """Light E/pi (9, 3) of one frame; ``confidence`` 0..1; whether the network gave it.
 
-    ``room``: the frame's linear luminance, coarse, NaN on the person.
+    ``room``: the frame's linear luminance, coarse, NaN on the person. ``face``: the probe's ``face_shading``.
     """
 
     sh: Array
     confidence: float
     by_network: bool
     room: F32
+    face: F32
 
 
 class LightFollower:
@@ -47,8 +50,9 @@ class LightFollower:
     The analytic estimate stands in where the network has nothing to judge by: no face seen, a
     picture that is black or burnt out, or an answer that itself expects to be wrong.
 
-    A lamp that is turned lights the room anew as well: only then, or where no room is seen, is a sudden
-    change believed. Else it is the person who moved, and the estimate with them.
+    A lamp that is turned lights the room anew, or at least what of the face turns the same way as before:
+    only then, or where neither is seen, is a sudden change believed. Else it is the person who moved,
+    and the estimate with them.
     """
 
     def __init__(self, model: BodyModel, intrinsics: Intrinsics, network: Network) -> None:
@@ -62,7 +66,7 @@ class LightFollower:
         """Forget the light."""
         self._target: Estimate | None = None
         self._sh: Array | None = None
-        self._confidence = 0.0
+        self._confidence = self._hurry = 0.0
         self._constant_s = _SLOW_S
         self._looked_ns = self._last_ns = self._stirred_ns = -(10**18)
 
@@ -76,13 +80,14 @@ class LightFollower:
         since = (t_source_ns - self._looked_ns) / 1e9
         if self._target is None or self._sh is None or not 0.0 <= since < PERIOD_S:
             before, self._target = self._target, self.estimate(frame, mask, hands, fit)
-            if before is not None and _stirred(before.room, self._target.room):
+            if before is not None and _stirred(before, self._target):
                 self._stirred_ns = t_source_ns
             if self._sh is None or since < 0.0 or since > 2.0:  # begun, begun again, or long away
                 self._sh, self._confidence = self._target.sh, self._target.confidence
             sudden = 0.0 <= (t_source_ns - self._stirred_ns) / 1e9 <= _STIRRED_S
-            urgency = _urgency(self._sh, self._target.sh) if sudden else 0.0
-            self._constant_s = _SLOW_S * (_FAST_S / _SLOW_S) ** urgency
+            # Once hurried, it stays so until it is there.
+            self._hurry = max(self._hurry, _urgency(self._sh, self._target.sh)) if sudden else 0.0
+            self._constant_s = _SLOW_S * (_FAST_S / _SLOW_S) ** self._hurry
             self._looked_ns = t_source_ns
         step = float(np.clip((t_source_ns - self._last_ns) / 1e9, 0.0, 0.5))
         self._last_ns = t_source_ns
@@ -94,22 +99,31 @@ class LightFollower:
     def estimate(self, frame: Picture, mask: Picture, hands: Picture | None, fit: Fit) -> Estimate:
         """Light of one frame by itself; arguments as for ``update``."""
         probe = self._probes.make(frame, mask, fit, self.intrinsics)
-        room = probe.background()
+        room, face = probe.background(), probe.face_shading()
         if probe.has_face and probe.is_exposed:
             sh, error = self._network.light(probe.arrays())
             if error[0] < _UNSURE_RAD:
-                return Estimate(sh[0], float(np.exp(-error[0] / _SURE_RAD)), True, room)
+                return Estimate(sh[0], float(np.exp(-error[0] / _SURE_RAD)), True, room, face)
         sh_, confidence = self._analytic.estimate(frame, mask, hands, fit)
-        return Estimate(sh_, min(confidence, 0.3) if probe.is_exposed else 0.05, False, room)
+        return Estimate(sh_, min(confidence, 0.3) if probe.is_exposed else 0.05, False, room, face)
 
 
-def _stirred(before: F32, after: F32) -> bool:
-    """Whether the room is lit otherwise; True as well where too little of it is seen to tell."""
-    both = ~np.isnan(before) & ~np.isnan(after)
-    if both.mean() < _LEAST_ROOM:
-        return True
-    change = np.log((after[both] + 0.01) / (before[both] + 0.01))
-    return bool(np.median(np.abs(change)) > _STIR)
+def _stirred(before: Estimate, after: Estimate) -> bool:
+    """Whether room or face are lit otherwise; True as well where too little of both is seen to tell."""
+    both = ~np.isnan(before.room) & ~np.isnan(after.room)
+    room_seen = bool(both.mean() >= _LEAST_ROOM)
+    if room_seen:
+        change = np.log((after.room[both] + 0.01) / (before.room[both] + 0.01))
+        if np.median(np.abs(change)) > _STIR:
+            return True
+    change = after.face - before.face
+    seen = ~np.isnan(change)
+    if np.count_nonzero(seen) < _LEAST_FACE:
+        return not room_seen
+    level = float(np.median(change[seen]))
+    sides = [change[:, k][seen[:, k]] for k in (0, 2)]
+    turned = abs(float(sides[0].mean() - sides[1].mean())) if len(sides[0]) and len(sides[1]) else 0.0
+    return abs(level) > _FACE_STIR or turned > _FACE_TURN
 
 
 def _urgency(now: Array, target: Array) -> float:

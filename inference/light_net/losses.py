@@ -6,7 +6,7 @@ With light s (9 x RGB), its picture on normal n is B(n) s. Terms, over labelled 
   camera counting thrice (Huber);
 - colour: |chroma' - chroma| of those pictures, each over its own luminance;
 - level: |log level' - log level|, weak, because reflectance is ambiguous;
-- direction: 1 - cos of the main directions, more where the light has a side;
+- direction: the distance of the main directions' unit vectors, more where the light has a side;
 - calibration: the Gaussian likelihood of the direction's error under the predicted variance.
 
 And over unlabelled pictures p:
@@ -27,6 +27,7 @@ from torch.nn import functional
 
 from inference.light import sh_basis
 from inference.light_net.environment import rays
+from inference.light_net.forward import LEVEL_TINT, SIDE_TINT
 from inference.light_net.spherical import LUMINANCE_RGB
 
 _BASIS = torch.tensor(sh_basis(rays()), dtype=torch.float32)  # (RAYS, 9)
@@ -37,9 +38,13 @@ _FIRST = 0.282095
 
 def coefficients(out: Tensor) -> Tensor:
     """Light (B, 9, 3) over the gain of outputs (B, 28)."""
-    first = out[:, :3].clamp(-6, 6).exp() / _FIRST
-    rest = out[:, 3:27].reshape(-1, 8, 3) * first[:, None]
-    return torch.cat([first[:, None], rest], 1)
+    green, red, blue = out[:, 0], out[:, 1] * LEVEL_TINT, out[:, 2] * LEVEL_TINT
+    first = torch.stack([green + red, green, green + blue], 1).clamp(-6, 6).exp() / _FIRST
+    sides = out[:, 3:27].reshape(-1, 3, 8)
+    ratios = torch.stack(
+        [sides[:, 0] + SIDE_TINT * sides[:, 1], sides[:, 0], sides[:, 0] + SIDE_TINT * sides[:, 2]], 2
+    )
+    return torch.cat([first[:, None], ratios * first[:, None]], 1)
 
 
 def direction(sh: Tensor) -> Tensor:
@@ -67,7 +72,7 @@ def labelled(out: Tensor, truth: Tensor) -> dict[str, Tensor]:
     """The labelled terms of outputs (B, 28) against light (B, 9, 3) over the gain."""
     made = coefficients(out)
     log_truth = (truth[:, 0] * _FIRST).clamp_min(1e-4).log()
-    log_made = out[:, :3]
+    log_made = (made[:, 0] * _FIRST).log()
     level = log_made.mean(1) - log_truth.mean(1)
     # The sphere and direction terms look past the level, which cannot be known as well as the rest.
     scaled = made * torch.exp(-level)[:, None, None]
@@ -80,7 +85,7 @@ def labelled(out: Tensor, truth: Tensor) -> dict[str, Tensor]:
         "sphere": sphere(scaled, truth),
         "colour": ((chroma(made) - chroma(truth)).abs().mean(2) * _WEIGHT).mean(),
         "level": functional.huber_loss(level, torch.zeros_like(level), delta=0.5),
-        "direction": ((1 - cosine) * side).mean(),
+        "direction": (((2 - 2 * cosine).clamp_min(0) + 1e-3).sqrt() * side).mean(),
         "calibration": (error * torch.exp(-log_variance) + log_variance).mean(),
         "degrees": torch.rad2deg(error.sqrt()).median(),
     }
@@ -88,9 +93,9 @@ def labelled(out: Tensor, truth: Tensor) -> dict[str, Tensor]:
 
 WEIGHTS = {
     "sphere": 6.0,
-    "colour": 6.0,
+    "colour": 15.0,
     "level": 0.5,
-    "direction": 4.0,
+    "direction": 1.5,
     "calibration": 0.05,
     "agreement": 0.3,
 }

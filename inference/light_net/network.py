@@ -3,9 +3,10 @@
 Three convolutional branches look at room, body and face; their features and the mean colours go
 through two layers to OUTPUTS numbers a probe:
 
-- 0..2: logarithm of the light from everywhere (E/pi averaged over all normals), red, green, blue,
-  over the picture's gain;
-- 3..26: the eight other coefficients, each red, green, blue, over the first one's;
+- 0..2: logarithm of the light from everywhere (E/pi averaged over all normals) over the picture's
+  gain, of green; then by how much red's and blue's differ, over LEVEL_TINT;
+- 3..10: the eight other coefficients of green over the first one's; 11..18 and 19..26: by how much
+  red's and blue's ratios differ, over SIDE_TINT;
 - 27: the logarithm of the expected squared error of the main direction, rad^2.
 """
 
@@ -37,9 +38,9 @@ class LightNet(nn.Module):
         self.drop = nn.Dropout(0.2)
 
     def forward(self, inputs: list[Tensor], statistics: Tensor) -> Tensor:
-        """(B, OUTPUTS) of the inputs (B, C, h, w) of room, body, face and the statistics (B, 12)."""
+        """(B, OUTPUTS) of the inputs (B, C, h, w) of room, body, face and the statistics (B, 36)."""
         parts = [branch(x) for branch, x in zip(self.branches, inputs, strict=True)]
-        joined = self.drop(torch.cat([*parts, statistics], 1))
+        joined = torch.cat([self.drop(torch.cat(parts, 1)), statistics], 1)
         hidden = torch.relu(self.first(joined))
         hidden = self.drop(torch.relu(self.second(hidden)))
         out: Tensor = self.last(hidden)

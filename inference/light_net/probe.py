@@ -25,17 +25,24 @@ from inference.shrink import Picture, cv, shrink
 
 ROOM, BODY, FACE = 48, 64, 48  # px
 CHANNELS = (5, 7, 7)  # of room, body and face, as the network takes them
-STATISTICS = 12
+STATISTICS = 36  # of which the last ROOM_STATISTICS are of the room
+ROOM_STATISTICS = 6
 _POINTS = 3600  # on the body; a third as many again on the head
 _FACE_SEEN = 0.08  # of the face's points must be seen for a face to count
 _DARKEST = 0.002  # linear luminance below which a person is black
 _BURNT = 0.97  # linear luminance from which a pixel is burnt out
 _LEAST_SHADED = 0.15  # of the person's pixels must not be
+_FACES = (-42, 42)  # of a normal's 127: from here on a surface faces a side
+_FEW = 12  # px that a mean is not taken of
 _WHITEST = 16.0  # times the gain
+_CHROMA_FLOOR = 0.04  # times the gain: what is darker has no colour to speak of
+_CHROMA_SCALE = 3.0  # brings logarithms of colour to the size of the other channels
 
 #: What of a probe depends on the light, and what on the body alone.
 COLOURS = ("room", "body", "face")
 GEOMETRY = ("room_mask", "room_inside", "body_mask", "body_normals", "face_mask", "face_normals")
+
+_ACROSS = [1, 5, 9, 13, 17, 21]  # the statistics that are slopes along x
 
 F32 = NDArray[np.float32]
 Arrays = dict[str, NDArray[np.generic]]
@@ -79,6 +86,20 @@ class Probe:
         """Linear luminance (ROOM, ROOM) of the frame, NaN on the person and outside the frame."""
         luminance = (TO_LINEAR[self.room] @ LUMINANCE_RGB).astype(np.float32)
         return np.where((self.room_mask < 32) & (self.room_inside > 127), luminance, np.float32(np.nan))
+
+    def face_shading(self) -> F32:
+        """Log of the mean linear luminance (3, 3) of the head's surface by where it faces; NaN where unseen.
+
+        Rows from upwards to downwards, columns from left to right.
+        """
+        x, y = (self.face_normals[..., k].astype(int) for k in (0, 1))
+        cell = 3 * np.digitize(y, _FACES) + np.digitize(x, _FACES)
+        on = (self.face_mask > 127) & self.face_normals.any(2)
+        luminance = TO_LINEAR[self.face] @ LUMINANCE_RGB
+        count = np.bincount(cell[on], minlength=9)
+        total = np.bincount(cell[on], luminance[on], 9)
+        mean = np.where(count >= _FEW, total / np.maximum(count, 1), np.nan)
+        return np.log(mean + 0.004).reshape(3, 3).astype(np.float32)
 
     def arrays(self) -> Arrays:
         """The pictures by name, each with an axis of one in front."""
@@ -169,8 +190,8 @@ def _fineness(head: Array) -> int:
 
 
 def _square(pixels: Array, room: float, size: tuple[int, int]) -> Square:
-    """The square about points (N, 2), larger by ``room``; no larger than twice the frame's longer side."""
-    near = np.clip(pixels, -np.array(size), 2 * np.array(size))
+    """The square about points (N, 2), larger by ``room``; those outside the frame count as at its edge."""
+    near = np.clip(pixels, 0, np.array(size))
     low, high = near.min(0), near.max(0)
     side = int(np.clip(room * float((high - low).max()), 16, 2 * max(size)))
     left, top = ((low + high) / 2 - side / 2).astype(int)
@@ -241,15 +262,27 @@ def _normal_map(pixels: Array, depth: Array, normals: Array, square: Square, sid
     return np.asarray(np.rint(large * 127), np.int8)
 
 
-def normalised(arrays: Arrays) -> tuple[list[F32], F32, F32]:
-    """The network's input for B probes: (B, C, h, w) of room, body and face, statistics (B, 12), gains (B,).
+def normalised(arrays: Arrays, tint: F32 | None = None) -> tuple[list[F32], F32, F32]:
+    """The network's input for B probes: (B, C, h, w) of room, body and face, statistics (B, 36), gains (B,).
 
-    Colours are square roots of linear light over the gain, which is the person's mean luminance.
+    A colour becomes the square root of its luminance over the gain, which is the person's mean luminance,
+    and the logarithms of red and blue over green, so that a faint tint isn't lost beside light and shade.
+    Statistics: for face and body how luminance and the two logarithms change with the normal
+    (constant, x, y, z of a least squares fit each, free of the skin's own colour but for the constant), then
+    the mean colours of face, person, room and the room's brightest tenth. ``tint`` (B, 3) multiplies
+    the pictures' linear RGB: another white balance.
     """
     linear = [TO_LINEAR[arrays[name]] for name in COLOURS]
-    masks = [arrays[f"{name}_mask"].astype(np.float32) / 255 for name in COLOURS]
+    if tint is not None:
+        linear = [part * tint[:, None, None] for part in linear]
+    masks: list[F32] = [
+        np.asarray(arrays[f"{name}_mask"].astype(np.float32) / 255, np.float32) for name in COLOURS
+    ]
     inside = arrays["room_inside"].astype(np.float32) / 255
-    normals = [arrays[f"{name}_normals"].astype(np.float32) / 127 for name in ("body", "face")]
+    normals: list[F32] = [
+        np.asarray(arrays[f"{name}_normals"].astype(np.float32) / 127, np.float32)
+        for name in ("body", "face")
+    ]
     luminance = [part @ LUMINANCE_RGB.astype(np.float32) for part in linear]
     person = masks[1].sum((1, 2))
     # With nobody in the picture the frame as a whole sets the exposure.
@@ -259,38 +292,95 @@ def normalised(arrays: Arrays) -> tuple[list[F32], F32, F32]:
         (luminance[0] * inside).sum((1, 2)) / np.maximum(inside.sum((1, 2)), 1.0),
     )
     gains = np.maximum(gains, _DARKEST).astype(np.float32)
+    colours = [_colours(part / gains[:, None, None, None]) for part in linear]
     around = inside * (1 - masks[0])
     bright = np.stack([_brightest(y, i) for y, i in zip(luminance[0], inside, strict=True)])
-    face = masks[2] * (np.abs(normals[1]).max(3) > 0)
+    skin = masks[2] * _surface_seen(normals[1])
+    shading = [_shading(colours[2], masks[2], normals[1]), _shading(colours[1], masks[1], normals[0])]
     means = [
-        np.einsum("bhwc,bhw->bc", part, weight) / np.maximum(weight.sum((1, 2)), 1.0)[:, None]
+        np.einsum("bhwc,bhw->bc", part, weight)
+        / np.maximum(weight.sum((1, 2)), 1.0)[:, None]
+        / gains[:, None]
         for part, weight in (
-            (linear[2], face),
+            (linear[2], skin),
             (linear[1], masks[1]),
             (linear[0], around),
             (linear[0], bright),
         )
     ]
-    statistics = np.sqrt(np.minimum(np.concatenate(means, 1) / gains[:, None], _WHITEST))
-    roots = [np.sqrt(np.minimum(part / gains[:, None, None, None], _WHITEST)) for part in linear]
+    statistics = np.concatenate([*shading, *(_colours(mean) for mean in means)], 1)
     inputs = [
-        np.concatenate([roots[0], masks[0][..., None], inside[..., None]], 3),
-        np.concatenate([roots[1], masks[1][..., None], normals[0]], 3),
-        np.concatenate([roots[2], masks[2][..., None], normals[1]], 3),
+        np.concatenate([colours[0], masks[0][..., None], inside[..., None]], 3),
+        np.concatenate([colours[1], masks[1][..., None], normals[0]], 3),
+        np.concatenate([colours[2], masks[2][..., None], normals[1]], 3),
     ]
     return (
-        [np.ascontiguousarray(x.transpose(0, 3, 1, 2)) for x in inputs],
+        [np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32) for x in inputs],
         statistics.astype(np.float32),
         gains,
     )
 
 
-def mirrored(inputs: list[F32]) -> list[F32]:
+def _colours(linear: F32) -> F32:
+    """Root of luminance, logarithms of red and blue over green (..., 3), of linear RGB over the gain."""
+    luminance = linear @ LUMINANCE_RGB.astype(np.float32)
+    logs = np.log(linear + np.float32(_CHROMA_FLOOR))
+    return np.stack(
+        [
+            np.sqrt(np.minimum(luminance, _WHITEST)),
+            _CHROMA_SCALE * (logs[..., 0] - logs[..., 1]),
+            _CHROMA_SCALE * (logs[..., 2] - logs[..., 1]),
+        ],
+        axis=-1,
+    )
+
+
+def _surface_seen(normals: F32) -> F32:
+    """1 where normals (B, h, w, 3) are of a surface, else 0."""
+    length = np.einsum("bhwk,bhwk->bhw", normals, normals)
+    return np.asarray(length > 0, np.float32)
+
+
+def _halved(pictures: F32) -> F32:
+    """Means (B, h / 2, w / 2, C) of squares of four pixels."""
+    return np.asarray(
+        (pictures[:, ::2, ::2] + pictures[:, 1::2, ::2] + pictures[:, ::2, 1::2] + pictures[:, 1::2, 1::2])
+        * np.float32(0.25)
+    )
+
+
+def _shading(colours: F32, mask: F32, normals: F32) -> F32:
+    """How colours (B, h, w, 3) change with the normal: a constant and a slope of each (B, 12), least squares.
+
+    Eyes, hair and prints are other than what surrounds them: a second fit trusts less what the first
+    one misses. Half the resolution will do: normals are no finer.
+    """
+    count = len(colours)
+    values = _halved(colours).reshape(count, -1, 3)
+    flat = _halved(normals)
+    weight = (_halved(mask[..., None])[..., 0] * _surface_seen(flat)).reshape(count, -1)
+    flat = flat.reshape(count, -1, 3)
+    design = np.concatenate([np.ones_like(flat[..., :1]), flat], 2)
+    ridge = np.diag(np.array([0.01, 0.03, 0.03, 0.06], np.float32))
+    trust = weight
+    for again in (True, False):
+        weighted = (design * trust[..., None]).transpose(0, 2, 1)
+        left = weighted @ design + ridge * (1.0 + trust.sum(1))[:, None, None]
+        fitted = np.linalg.solve(left, weighted @ values)
+        if again:
+            missed = (values - design @ fitted) / np.array([0.25, 0.3, 0.3], np.float32)
+            trust = weight / (1 + np.einsum("bnk,bnk->bn", missed, missed))
+    return np.asarray(fitted.transpose(0, 2, 1).reshape(count, 12), np.float32)
+
+
+def mirrored(inputs: list[F32], statistics: F32) -> tuple[list[F32], F32]:
     """The network's input as a mirror would show it: columns turned about, and the normals' x."""
     out = [np.ascontiguousarray(x[..., ::-1]) for x in inputs]
     for x in out[1:]:
         x[:, 4] *= -1
-    return out
+    turned = statistics.copy()
+    turned[:, _ACROSS] *= -1
+    return out, turned
 
 
 def _brightest(luminance: F32, inside: F32) -> F32:

@@ -33,7 +33,8 @@ class _Patch:
 
 def synthetic(rng: np.random.Generator) -> Environment:
     """One of the kinds below, at random."""
-    kind = str(rng.choice(["room", "shop", "studio", "street", "room_mixed"], p=[0.3, 0.2, 0.2, 0.15, 0.15]))
+    kinds = {"room": 0.2, "window": 0.25, "shop": 0.15, "studio": 0.15, "street": 0.1, "room_mixed": 0.15}
+    kind = str(rng.choice(list(kinds), p=list(kinds.values())))
     if kind == "studio":
         return Environment(kind, _studio(rng))
     if kind == "street":
@@ -88,6 +89,11 @@ def _room(rng: np.random.Generator, kind: str) -> F32:
                 (np.maximum((towards * inward[wall]).sum(1), 0) * away / square**2)[:, None]
                 * patch.radiance * (area / 5)
             )  # fmt: skip
+    if patches[0].wall != 3 and rng.uniform() < 0.4:
+        sun = blackbody_rgb(rng.uniform(4000, 5800)) * 10 ** rng.uniform(1.0, 2.2)
+        beam = _sunlit(rng, patches[0], points, wall, inward)
+        lit += beam[:, None] * sun
+        flux += beam.mean() * 8 * half[0] * half[2] * sun
     surface = 8 * (half[0] * half[1] + half[1] * half[2] + half[0] * half[2])
     mean = albedo.mean(0)
     bounce = flux * mean / (surface * np.pi * (1 - np.minimum(mean, 0.8)))
@@ -98,6 +104,24 @@ def _room(rng: np.random.Generator, kind: str) -> F32:
         )
         radiance[on] = patch.radiance
     return _picture(radiance)
+
+
+def _sunlit(
+    rng: np.random.Generator, window: _Patch, points: Array, wall: NDArray[np.intp], inward: Array
+) -> Array:
+    """The sun's cosine (N,) on points that it reaches through a window in a wall, else 0."""
+    down, across = rng.uniform(0.3, 1.2), rng.uniform(-0.8, 0.8)
+    axis = window.wall // 2
+    towards = -inward[window.wall] + (0, np.tan(down), 0)
+    towards[2 - axis] += across  # along the wall
+    towards /= np.linalg.norm(towards)
+    reach = (window.low[axis] - points[:, axis]) / towards[axis]
+    through = points + reach[:, None] * towards
+    inside = [
+        (through[:, k] >= window.low[k]) & (through[:, k] <= window.high[k]) for k in range(3) if k != axis
+    ]
+    reached = inside[0] & inside[1] & (reach > 1e-6)
+    return np.asarray(np.maximum(inward[wall] @ towards, 0) * reached)
 
 
 def _lights(rng: np.random.Generator, kind: str, half: Array) -> list[_Patch]:
@@ -118,6 +142,16 @@ def _lights(rng: np.random.Generator, kind: str, half: Array) -> list[_Patch]:
 
     mixed = kind == "room_mixed"
     sides = [0, 1, 4, 5]
+    if kind == "window":
+        # Daylight from one wall alone, or all but alone; lamps are weak beside it.
+        day, wall = _colour_of_light(rng, "day"), int(rng.choice(sides))
+        for _ in range(int(rng.integers(1, 4))):
+            add(wall, rng.uniform(1.0, 4.0), rng.uniform(1.0, 2.4), day * rng.uniform(10, 40))
+        lamp = _colour_of_light(rng, "lamp")
+        for _ in range(int(rng.integers(0, 4))):
+            size = rng.uniform(0.05, 0.3)
+            add(int(rng.choice([*sides, 3])), size, size, lamp * rng.uniform(5, 30))
+        return patches
     if kind != "shop":
         day = _colour_of_light(rng, "day")
         for _ in range(int(rng.integers(1, 4)) if rng.uniform() < 0.85 else 0):
@@ -144,11 +178,13 @@ def _lights(rng: np.random.Generator, kind: str, half: Array) -> list[_Patch]:
 def _surfaces(rng: np.random.Generator, wall: NDArray[np.intp], points: Array, half: Array) -> Array:
     """Albedo (N, 3) of walls, floor and ceiling with furniture and pictures on them."""
     grey = rng.uniform(0.3, 0.85)
-    base = np.clip(grey + 0.06 * rng.standard_normal((6, 3)), 0.03, 0.92)
+    # Paint and wood are more often warm than cold, and tint all light that they throw back.
+    warm = np.array([1.12, 1.0, 0.82]) ** rng.uniform(-0.3, 1.0)
+    base = np.clip(grey * warm + 0.05 * rng.standard_normal((6, 3)), 0.03, 0.92)
     if rng.uniform() < 0.4:
         base[int(rng.choice([0, 1, 4, 5]))] = rng.uniform(0.03, 0.8, 3)  # a coloured wall
-    base[2] = np.array([1.15, 1.0, 0.8]) * rng.uniform(0.08, 0.5)
-    base[3] = rng.uniform(0.5, 0.9)
+    base[2] = np.array([1.2, 1.0, 0.75]) ** rng.uniform(0, 1.2) * rng.uniform(0.08, 0.6)
+    base[3] = np.minimum(rng.uniform(0.5, 0.9) * warm ** rng.uniform(0, 1), 0.92)
     albedo = base[wall]
     grain = 1 + 0.10 * _noise(rng, _SIZE, 10) + 0.06 * _noise(rng, _SIZE, 40)
     albedo = albedo * np.clip(grain, 0.4, 1.6).reshape(-1, 1)

@@ -22,7 +22,8 @@ from mirror.errors import MirrorError
 
 #: Never trained on: the names of HDR pictures begin with one of these.
 HELD = ("apartment", "warehouse")
-_ROOMS = 400  # made-up surroundings, each turned, mirrored and mixed over and over
+_REAL = 0.5  # of what is drawn are HDR pictures, where there are any
+_ROOMS = 600  # made-up surroundings, each turned, mirrored and mixed over and over
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,12 @@ class Surroundings:
             chosen = chosen.mixed(self._one(rng), rng.uniform(0.1, 0.5))
         if self._rooms and rng.uniform() < 0.5:
             chosen = chosen.tinted(np.exp(rng.normal(0, 0.08, 3)))
+        if self._rooms and rng.uniform() < 0.5:
+            chosen = chosen.contrasted(float(np.exp(rng.normal(0, 0.15))))
         return chosen.levelled()
 
     def _one(self, rng: np.random.Generator) -> Environment:
-        if self.pictures and (not self._rooms or rng.uniform() < 0.4):
+        if self.pictures and (not self._rooms or rng.uniform() < _REAL):
             found = self.pictures[int(rng.integers(len(self.pictures)))]
         else:
             found = self._rooms[int(rng.integers(len(self._rooms)))]

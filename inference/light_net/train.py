@@ -24,16 +24,18 @@ from inference.fabric.train import keep_memory
 from inference.light_net import losses
 from inference.light_net.dataset import LightSet
 from inference.light_net.network import LightNet
-from inference.light_net.probe import Arrays, Probe, mirrored, normalised
+from inference.light_net.probe import ROOM_STATISTICS, Arrays, Probe, mirrored, normalised
 from inference.light_net.spherical import MIRROR_SIGNS, main_direction
 from inference.light_net.weights import WEIGHTS
 from mirror.errors import MirrorError
 
 _FORMAT = 1
 _HELD_SHARE = 0.05  # of the figures, kept for the log's held-out figures
-_PAIRS = 8  # unlabelled pairs a step
+_PAIRS = 4  # unlabelled pairs a step
 _LOG_EVERY = 50
-_ALONE = 0.35  # of the probes are shown without the room
+_ALONE = 0.25  # of the probes are shown without the room
+_CAST = 0.1  # strength (logarithm) of a cast that is drawn half as often
+_SHIFT = 3  # px that pictures are moved by at most
 _HEIGHTS = (-0.9, -0.7, -0.5, -0.3, -0.1)  # y of the main direction, from straight above to level
 
 
@@ -72,6 +74,15 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), schedule.rate, betas=(0.9, 0.98), weight_decay=schedule.decay
         )
+
+    def begin_with(self, weights: dict[str, NDArray[np.float32]]) -> None:
+        """Take these weights (by name) for the first ones. MirrorError where they are another network's."""
+        state = {name: torch.from_numpy(values) for name, values in weights.items()}
+        try:
+            self.network.load_state_dict(state)
+            self.ema.load_state_dict(state)
+        except RuntimeError as error:
+            raise MirrorError("the weights to start from are another network's") from error
 
     def advance(self) -> dict[str, float]:
         """One step. Returns its terms."""
@@ -146,12 +157,15 @@ class Trainer:
 def evened(sh: NDArray[np.float32]) -> NDArray[np.float64]:
     """Chances (S,) to draw scenes of light (S, 9, 3): as many lit from the side or below as from above.
 
-    Most rooms are lit from above; a network that sees mostly those takes windows for lamps.
+    Most rooms are lit from above; a network that sees mostly those takes windows for lamps. And a camera
+    that balances white leaves few strong casts: a network that sees many finds them everywhere.
     """
     height = np.array([main_direction(light)[1] for light in sh])
     part = np.clip(np.digitize(height, _HEIGHTS), 0, len(_HEIGHTS))
     count = np.bincount(part, minlength=len(_HEIGHTS) + 1)
+    cast = np.log(np.maximum(sh[:, 0, [0, 2]], 1e-6) / np.maximum(sh[:, 0, 1:2], 1e-6))
     weight = 1.0 / np.maximum(count, 0.25 * count.mean())[part]
+    weight = weight / (1 + (cast**2).sum(1) / _CAST**2)
     return np.asarray(weight / weight.sum())
 
 
@@ -165,31 +179,40 @@ def _augmented(
     arrays: Arrays, sh: NDArray[np.float32], draw: np.random.Generator
 ) -> tuple[list[Tensor], Tensor, Tensor]:
     """Network input and truth over the gain; mirrored, tinted and partly covered at random."""
-    parts, statistics, gain = normalised(arrays)
-    truth = sh / gain[:, None, None]
+    tint = np.exp(draw.normal(0, 0.03, (len(sh), 3))).astype(np.float32)
+    parts, statistics, gain = normalised(arrays, tint)
+    truth = sh * tint[:, None] / gain[:, None, None]
     count = len(truth)
-    tint = np.exp(draw.normal(0, 0.03, (count, 3))).astype(np.float32)
-    truth = truth * tint[:, None]
-    for part in parts:
-        part[:, :3] *= np.sqrt(tint)[:, :, None, None]
-    statistics = statistics * np.tile(np.sqrt(tint), (1, 4))
     for row in np.flatnonzero(draw.uniform(size=count) < 0.3):
         # A hand, a bag, a lock of hair: a patch of any colour over one of the pictures.
         part = parts[int(draw.integers(3))]
         side = part.shape[-1]
         size, (y, x) = int(draw.integers(side // 8, side // 3)), draw.integers(0, side - side // 8, 2)
-        part[row, :3, y : y + size, x : x + size] = draw.uniform(0, 2, (3, 1, 1))
+        part[row, :3, y : y + size, x : x + size] = draw.uniform((0, -2, -2), 2)[:, None, None]
     # Rooms are few and soon known by heart; without one the person alone must tell.
     alone = draw.uniform(size=count) < _ALONE
     parts[0][alone] = 0
-    statistics[alone, 6:] = 0
+    statistics[alone, -ROOM_STATISTICS:] = 0
     for part in parts[1:]:
         part[alone, :3] *= part[alone, 3:4]
+    parts = [_moved(part, *draw.integers(-_SHIFT, _SHIFT + 1, 2)) for part in parts]
     turned = draw.uniform(size=count) < 0.5
-    for part, other in zip(parts, mirrored(parts), strict=True):
+    others, turned_statistics = mirrored(parts, statistics)
+    for part, other in zip(parts, others, strict=True):
         part[turned] = other[turned]
+    statistics[turned] = turned_statistics[turned]
     truth[turned] *= MIRROR_SIGNS[:, None]
     return [torch.from_numpy(p) for p in parts], torch.from_numpy(statistics), torch.from_numpy(truth)
+
+
+def _moved(part: NDArray[np.float32], down: int, right: int) -> NDArray[np.float32]:
+    """Pictures (B, C, h, w) moved by some pixels, 0 where nothing comes from: the light stays."""
+    out = np.zeros_like(part)
+    height, width = part.shape[2:]
+    ys, xs = (slice(max(n, 0), size + min(n, 0)) for n, size in ((down, height), (right, width)))
+    yt, xt = (slice(max(-n, 0), size + min(-n, 0)) for n, size in ((down, height), (right, width)))
+    out[:, :, ys, xs] = part[:, :, yt, xt]
+    return out
 
 
 def train(
@@ -199,15 +222,19 @@ def train(
     out: Path,
     *,
     facts: dict[str, str],
+    start: dict[str, NDArray[np.float32]] | None = None,
     save_every: int = 250,
     progress: bool = True,
 ) -> Trainer:
     """Train up to ``schedule.steps``, from DIR's checkpoint where there is one.
 
-    ``pairs``: two crops each of unlabelled pictures. ``facts`` go into the weights' metadata.
+    ``pairs``: two crops each of unlabelled pictures. ``facts`` go into the weights' metadata. ``start``:
+    weights to begin with, by name. MirrorError where they are another network's.
     """
     keep_memory()
     trainer = Trainer(data, pairs, schedule)
+    if start is not None:
+        trainer.begin_with(start)
     out.mkdir(parents=True, exist_ok=True)
     checkpoint, log = out / "checkpoint.pt", out / "log.jsonl"
     if checkpoint.exists():

@@ -80,6 +80,7 @@ def test_evaluate_writes_every_promised_figure(tmp_path: Path) -> None:
     for name in ("direction_error_deg_median", "sphere_si_rmse", "sphere_rgb_angle_deg"):
         for ending in ("", "_analytic", "_mean_light"):
             assert summary[name + ending] >= 0
-    for name in ("mirror_consistency", "direction_step_deg_p95", "lamp_followed_s"):
+    lamps = ("lamp_followed_s", "lamp_on_person_followed_s", "real_lamp_followed_s_worst")
+    for name in ("mirror_consistency", "direction_step_deg_p95", *lamps):
         assert np.isfinite(summary[name])
     assert {p.name for p in sheets.iterdir()} == {"rendered.png", "footage.png", "lamp.png", "six_lights.png"}

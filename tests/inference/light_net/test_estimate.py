@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from inference.body_model import BodyModel
-from inference.light import TO_LINEAR
-from inference.light_net import clips, weights
+from inference.light import TO_LINEAR, lamp_sh
+from inference.light_net import lamps, weights
 from inference.light_net.evaluate import Errors, _guesses
 from inference.light_net.figures import Figure, FigureMaker
 from inference.light_net.follower import Estimate, LightFollower
 from inference.light_net.forward import Network
-from inference.light_net.probe import Probe, ProbeMaker, mirrored, normalised
+from inference.light_net.look import Look
+from inference.light_net.probe import STATISTICS, Probe, ProbeMaker, mirrored, normalised
 from inference.light_net.response import encode
 from inference.light_net.rooms import synthetic
 from inference.light_net.scenes import HELD, shot
@@ -74,9 +75,10 @@ def test_the_mirrored_picture_has_the_mirrored_light(
     """Left and right would be lit by two opinions."""
     arrays = probe_of(model, figure, frame).arrays()
     inputs, statistics, gains = normalised(arrays)
-    turned = mirrored(mirrored(inputs))
+    turned, turned_statistics = mirrored(*mirrored(inputs, statistics))
     for once, twice in zip(inputs, turned, strict=True):
         np.testing.assert_array_equal(once, twice)
+    np.testing.assert_array_equal(statistics, turned_statistics)
     flipped = {}
     for name, values in arrays.items():
         other = values[:, :, ::-1].copy()
@@ -85,7 +87,9 @@ def test_the_mirrored_picture_has_the_mirrored_light(
         flipped[name] = other
     here, there = network.light(arrays)[0][0], network.light(flipped)[0][0]
     np.testing.assert_allclose(there, here * MIRROR_SIGNS[:, None], atol=1e-4 * float(gains[0] + 1))
-    assert statistics.shape == (1, 12)
+    assert statistics.shape == (1, STATISTICS)
+    _, mirrored_statistics = mirrored(inputs, statistics)
+    np.testing.assert_allclose(normalised(flipped)[1], mirrored_statistics, atol=0.02)
 
 
 def test_numpy_gives_what_pytorch_gives(model: BodyModel, figure: Figure, frame: NDArray[np.uint8]) -> None:
@@ -148,14 +152,52 @@ def test_without_a_face_the_analytic_estimator_answers(
     assert found.confidence <= 0.3
 
 
+@pytest.mark.parametrize("room_too", [True, False])
 def test_a_turned_lamp_is_followed_within_half_a_second(
-    model: BodyModel, maker: FigureMaker, network: Network
+    model: BodyModel, maker: FigureMaker, network: Network, room_too: bool
 ) -> None:
-    """The garment would stay lit by a lamp that has gone out."""
-    rooms = [synthetic(np.random.default_rng([5, 1])).levelled()]
-    turn = clips.lamp_turn(LightFollower, network, model, maker, rooms, 0)
+    """The garment would stay lit by a lamp that has gone out, or that lit nobody but the shopper."""
+    room = synthetic(np.random.default_rng([5, 1])).levelled()
+    person = maker.make(np.random.default_rng([0, 11]))
+    turn = lamps.rendered_turn(network, model, person, room, 0, room_too)
     assert turn.followed_s <= 0.5
     assert turn.direction_error < 45
+
+
+def test_a_relit_frame_is_lit_from_the_other_side(figure: Figure, frame: NDArray[np.uint8]) -> None:
+    """The clip that proves how soon a lamp is followed would show no lamp that is turned."""
+    head = figure.fit.skin[5] @ np.array([0.0, 1.5, 0.1, 1.0])
+    look = Look(figure.mask, replace(figure.fit, landmark_points=np.tile(head, (33, 1))), figure.camera)
+    flat = np.full_like(frame, 120)
+    middle = round(float(figure.camera.project(head[None])[0, 0]))
+    before, after = (
+        lamps.relit(flat, look, later, whole=True)[10, :, 0].astype(int) for later in (False, True)
+    )
+    assert before[middle - 20] > before[middle + 20] + 20
+    assert after[middle + 20] > after[middle - 20] + 20
+    assert after.mean() < before.mean() - 15
+    alone = lamps.relit(flat, look, True, whole=False)
+    assert (alone[figure.mask == 0] == 120).all()
+    assert (alone[figure.mask == 255] != 120).mean() > 0.9
+
+
+def test_how_soon_a_light_was_followed_is_told_in_seconds(frame: NDArray[np.uint8]) -> None:
+    """A mirror that lags, or never follows, would pass for one that does."""
+    old, new = (np.repeat(lamp_sh(np.array([x, 0.0, -0.6]))[:, None], 3, 1) for x in (-0.8, 0.8))
+
+    def turn(lag: float, way: float) -> lamps.Turn:
+        times = np.arange(0, 4, 0.04)
+        shares = np.where(times < 2 + lag, 0.0, way)
+        # The end is where the light went, even if it went there late.
+        shares[times > 3.3] = 1.0
+        found = [(float(t), old + s * (new - old), frame) for t, s in zip(times, shares, strict=True)]
+        return lamps.judged("clip", found, 2.0, main_direction(new))
+
+    assert turn(0.2, 1.0).followed_s == pytest.approx(0.2, abs=0.05)
+    assert turn(0.2, 1.0).direction_error < 1
+    assert turn(0.9, 1.0).followed_s == pytest.approx(0.9, abs=0.05)
+    assert turn(0.2, 0.5).followed_s > 1.2
+    assert turn(0.2, 0.5).level_share == pytest.approx(0.5, abs=0.01)
 
 
 def test_still_light_stands_still(model: BodyModel, figure: Figure, network: Network) -> None:
@@ -192,8 +234,9 @@ def test_who_moves_in_still_light_does_not_flicker(
         return max(light.sh[0][0] for light in seen) / float(right.sh[0, 0])
 
     assert brightest(wrong) < 1.45
-    # The same look where the room was lit up with the person.
+    # The same look where the room was lit up with the person, and where the face was.
     assert brightest(replace(wrong, room=2 * right.room)) > 1.8
+    assert brightest(replace(wrong, face=right.face + np.float32(np.log(2)))) > 1.8
 
 
 def test_a_mask_of_any_resolution_gives_the_same_light(
@@ -222,7 +265,7 @@ def test_weights_that_cannot_be_used_are_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(MirrorError, match="damaged"):
         weights.WEIGHTS.load(path)
     save_file(arrays, str(path), {"format": weights.WEIGHTS.format, "version": "0"})
-    with pytest.raises(MirrorError, match="version 0, but this program reads version 1"):
+    with pytest.raises(MirrorError, match="version 0, but this program reads version 2"):
         weights.WEIGHTS.load(path)
     save_file(arrays, str(path), {"format": "another"})
     with pytest.raises(MirrorError, match="not the weights of a light network"):

@@ -81,6 +81,18 @@ def test_made_up_rooms_are_lit_and_differ() -> None:
     assert np.linalg.norm(np.mean(found, 0)) < 0.95
 
 
+def test_more_contrast_makes_lamps_brighter_beside_the_rest() -> None:
+    """Rooms would be trained on in one contrast only, or in colours that no lamp has."""
+    picture = np.full((64, 128, 3), (0.1, 0.2, 0.1), np.float32)
+    picture[28:36, 40:50] = 3.0
+    plain = Environment("window", picture)
+    harder, same = plain.contrasted(1.3), plain.contrasted(1.0)
+    np.testing.assert_allclose(same.radiance, picture, rtol=1e-5)
+    ratio = [float(e.radiance[30, 45, 1] / e.radiance[2, 2, 1]) for e in (plain, harder)]
+    assert ratio[1] > 1.5 * ratio[0]
+    np.testing.assert_allclose(harder.radiance[2, 2] / harder.radiance[2, 2, 1], (0.5, 1.0, 0.5), rtol=1e-5)
+
+
 def test_a_camera_in_the_room_sees_what_lights_the_person() -> None:
     """The room behind would be no cue, or a wrong one."""
     picture = np.full((64, 128, 3), 0.1, np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from inference.body_model import BodyModel
+from inference.light import lamp_sh
 from inference.light_net import dataset
 from inference.light_net.dataset import LightSet, Recipe, build, load
 from inference.light_net.figures import Figure, FigureMaker
@@ -19,7 +20,7 @@ from inference.light_net.weights import WEIGHTS
 from mirror.errors import MirrorError
 
 torch = pytest.importorskip("torch")
-from inference.light_net.train import Schedule, Trainer, train  # noqa: E402
+from inference.light_net.train import Schedule, Trainer, _moved, evened, train  # noqa: E402
 
 torch.set_num_threads(1)  # threads that wait for one another are slower here
 RECIPE = Recipe(figures=3, lights=6, seed=4)
@@ -113,6 +114,40 @@ def test_a_resumed_run_makes_the_same_weights(
     (tmp_path / "parts" / "checkpoint.pt").write_bytes(b"no checkpoint")
     with pytest.raises(MirrorError, match="not a checkpoint"):
         train(data, [], schedule, tmp_path / "parts", facts=FACTS, progress=False)
+
+
+def test_a_run_starts_from_the_weights_of_another(data: LightSet, tmp_path: Path) -> None:
+    """Training on a larger set would throw away what the smaller one taught, and say nothing."""
+    short = Schedule(steps=2, steps_planned=2, batch=6, warm_steps=1)
+    train(data, [], short, tmp_path / "first", facts=FACTS, progress=False)
+    begun = WEIGHTS.load(tmp_path / "first" / "light_net.safetensors")[0]
+    trainer = Trainer(data, [], short)
+    trainer.begin_with(begun)
+    for name, values in trainer.ema.state_dict().items():
+        np.testing.assert_array_equal(values.numpy(), begun[name], err_msg=name)
+    with pytest.raises(MirrorError, match="another network's"):
+        trainer.begin_with({name: values for name, values in begun.items() if name != "last.bias"})
+
+
+def test_scenes_are_drawn_from_all_sides_and_seldom_in_strong_casts() -> None:
+    """The network would take windows for lamps, and find a cast in every white room."""
+    above, beside = (
+        np.repeat(lamp_sh(np.array(d))[:, None], 3, 1) for d in ((0.0, -1.0, 0.0), (1.0, 0.0, 0.0))
+    )
+    red = above * (1.3, 1.0, 0.8)
+    chance = evened(np.stack([*[above] * 20, *[red] * 20, *[beside] * 5]).astype(np.float32))
+    assert chance.sum() == pytest.approx(1)
+    assert chance[-1] > 3 * chance[0]
+    assert chance[20] < 0.4 * chance[0]
+
+
+def test_moved_pictures_keep_what_stays_inside() -> None:
+    """Pictures would wrap round, and a shoulder would stand above the head."""
+    part = np.arange(50, dtype=np.float32).reshape(2, 1, 5, 5)
+    moved = _moved(part, 2, -1)
+    np.testing.assert_array_equal(moved[:, :, 2:, :4], part[:, :, :3, 1:])
+    assert not moved[:, :, :2].any()
+    assert not moved[..., 4].any()
 
 
 def test_the_network_learns_the_light(data: LightSet, pairs: list[tuple[Probe, Probe]]) -> None:
