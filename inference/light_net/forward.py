@@ -20,9 +20,6 @@ F32 = NDArray[np.float32]
 _MEAN_TO_FIRST = 1 / 0.282095  # coefficient 0 of light that is 1 on average
 #: What the network's outputs for colour are over: tints are small beside light and shade.
 LEVEL_TINT, SIDE_TINT = 0.3, 0.2
-# Skin, room and the camera's white balance explain a cast as well as the light does: in made-up rooms of
-# another seed than the training's, half of the cast that is found is right.
-_CAST_TRUST = 0.5
 
 
 class Network:
@@ -64,7 +61,6 @@ class Network:
         plain, turned = out[:count], out[count:]
         turned[:, 3:27] *= np.tile(MIRROR_SIGNS[1:], 3)
         mean = (plain + turned) / 2
-        mean[:, 1:3] *= _CAST_TRUST
         return coefficients(mean) * gains[:, None, None], np.exp(mean[:, 27] / 2)
 
     def _branch(self, number: int, x: F32) -> F32:
