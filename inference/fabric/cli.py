@@ -103,10 +103,13 @@ def _settings(words: Sequence[str], schedule: object) -> dict[str, Any]:
         name, _, value = word.partition("=")
         if name not in held or name in {"steps", "batch", "seed"}:
             raise MirrorError(f"--set {word}: no such field of the schedule")
+        kind = type(held[name])
+        if kind is bool and value not in {"true", "false"}:
+            raise MirrorError(f"--set {word}: give true or false")
         try:
-            out[name] = type(held[name])(value)
+            out[name] = value == "true" if kind is bool else kind(value)
         except ValueError as error:
-            raise MirrorError(f"--set {word}: {value!r} is no {type(held[name]).__name__}") from error
+            raise MirrorError(f"--set {word}: {value!r} is no {kind.__name__}") from error
     return out
 
 

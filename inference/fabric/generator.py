@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.fabric.colour import to_linear, to_srgb
-from inference.fabric.lattice import HARMONICS, LEARNED, LEVELS, NOISE, REACH, STYLE
+from inference.fabric.lattice import HARMONICS, LEARNED, LEVELS, NOISE, REACH, STYLE, design_harmonics
 from inference.fabric.weave import NAMES, check_class
 from inference.fabric.weights import WEIGHTS
 
@@ -86,7 +86,9 @@ class FabricGenerator:
             if x is not None:
                 parts.append(x.repeat(2, 1).repeat(2, 2))
             if level == LEVELS[-1]:
-                fine = np.concatenate([_waves(vectors[_COARSE:], h, w, 1), noise[1]])
+                fine = np.concatenate(
+                    [_waves(vectors[_COARSE:], h, w, 1), noise[1], self._design(recipe, h, w)]
+                )
                 parts.append(_unshuffle(fine))
             else:
                 parts.append(noise[level])
@@ -115,6 +117,20 @@ class FabricGenerator:
         free = self._net["learned.weight"] @ recipe.condition + self._net["learned.bias"]
         learned = np.rint(np.tanh(free).reshape(LEARNED, 2) * REACH * extent)
         return np.concatenate([pattern, learned, repeat, yarn]).astype(np.float32)
+
+    def _design(self, recipe: Recipe, h: int, w: int) -> Array:
+        """``design.Design``: its channels (DESIGN, h, w)."""
+        pattern = whole_cycles(recipe.lattice, h, w)[0]
+        parts = []
+        for group, harmonics in enumerate(design_harmonics()):
+            order = np.array(harmonics, np.float32)
+            fall = 1 / (1 + np.hypot(*order.T))
+            fall *= np.sqrt(2 / (fall**2).sum())
+            name = f"design.heads.{group}"
+            raw = self._net[f"{name}.weight"] @ recipe.condition + self._net[f"{name}.bias"]
+            a, b = raw.reshape(2, -1, len(order)) * fall
+            parts.append(_series(order @ pattern, a, b, h, w))
+        return np.concatenate(parts)
 
     def _layer(self, index: int, x: Array, condition: Array) -> Array:
         net, name = self._net, f"layers.{index}"
@@ -186,6 +202,18 @@ def _waves(cycles: Array, h: int, w: int, stride: int) -> Array:
             out[k] = sx * ky + kx * sy
             out[k + len(cycles)] = kx * ky - sx * sy
     return out
+
+
+def _series(cycles: Array, a: Array, b: Array, h: int, w: int) -> Array:
+    """``design.series``: (K, h, w) of waves (N, 2) with coefficients (K, N)."""
+    seen = (np.abs(cycles[:, 0]) * 2 <= w) & (np.abs(cycles[:, 1]) * 2 <= h)
+    cycles, a, b = cycles[seen], a[:, seen, None], b[:, seen, None]
+    along = cycles[:, 1:] * ((np.arange(h, dtype=np.float32) + 0.5) * (2 * math.pi / h))
+    across = cycles[:, :1] * ((np.arange(w, dtype=np.float32) + 0.5) * (2 * math.pi / w))
+    sin_y, cos_y = np.sin(along), np.cos(along)
+    left = np.concatenate([a * cos_y + b * sin_y, b * cos_y - a * sin_y], 1).astype(np.float32)
+    right = np.concatenate([np.cos(across), np.sin(across)]).astype(np.float32)
+    return np.asarray(left.transpose(0, 2, 1) @ right)
 
 
 def _unshuffle(x: Array) -> Array:

@@ -7,6 +7,9 @@
 * T: differentiable augmentation (Zhao et al., "DiffAugment", arXiv:2006.10738), the same kinds for
   real and made: translation (where the crop is taken) and saturation; then brightness and
   contrast are taken out altogether (``standardise``). R1 is taken in what D sees, T(x).
+* Recognition: an auxiliary classifier C (AC-GAN, Odena et al., arXiv:1610.09585; a network of its own
+  here, that sees albedo only) is taught the classes of real fabrics, and the generator asked to be
+  recognised: L_C = E[-log C(y | T(x))], L_rcg = E[-log C(y | T(G))].
 * Palette: every colour asked for must be seen somewhere. With w_k the share of colour k in each
   pixel, L_pal = mean over the k asked for of 1 - (mean of the largest 6 % of w_k).
 * Texture: band statistics alike, whatever the phase. With d_b the differences in four directions of
@@ -16,8 +19,8 @@
   of Portilla and Simoncelli, "A parametric texture model" (IJCV 40, 2000). No pretrained network.
 * Reconstruction, for tiles of known phase: the style z ~ q(z | x) of the encoder, and
   L_rec = sum over s in {1, 2, 4} of E|down_s(G(z)) - down_s(x)|, L1 as in SeamlessGAN
-  (arXiv:2201.05120); the style kept near the prior by beta * KL(q(z | x) || N(0, I))
-  (VAE-GAN, Larsen et al., arXiv:1512.09300).
+  (arXiv:2201.05120), weighted more for classes with a design, which it alone teaches; the style kept
+  near the prior by beta * KL(q(z | x) || N(0, I)) (VAE-GAN, Larsen et al., arXiv:1512.09300).
 """
 
 from __future__ import annotations
@@ -52,11 +55,16 @@ def r1_penalty(network: Discriminator, real: Tensor, classes: Tensor) -> Tensor:
 
 
 def reconstruction_loss(made: Tensor, real: Tensor) -> Tensor:
-    """L_rec of fabrics (B, 4, H, W); a scalar."""
-    total = (made - real).abs().mean()
+    """L_rec of each of the fabrics (B, 4, H, W): (B,)."""
+    total = (made - real).abs().mean((1, 2, 3))
     for scale in (2, 4):
-        total = total + (F.avg_pool2d(made, scale) - F.avg_pool2d(real, scale)).abs().mean()
+        total = total + (F.avg_pool2d(made, scale) - F.avg_pool2d(real, scale)).abs().mean((1, 2, 3))
     return total
+
+
+def recognition_loss(logits: Tensor, classes: Tensor) -> Tensor:
+    """L_C or L_rcg of class logits (B, classes) for the true classes (B,); a scalar."""
+    return F.cross_entropy(logits, classes)
 
 
 def palette_loss(mix: Tensor, count: Tensor, share: float = 0.06) -> Tensor:

@@ -7,6 +7,7 @@ and Garces, arXiv:2201.05120). It takes
 
 * the class and the number of colours, embedded, and a global style z ~ N(0, I);
 * local noise on grids of 8, 4 and 1 px, N(0, I);
+* the design (``design.Design``): stripes and motifs as Fourier series that class and style give;
 * periodic coordinates: harmonics of the asked-for lattice, and waves whose vectors the network
   learns from class and style, all rounded to whole cycles on the torus (straight-through gradient);
 * the palette, which it obeys by construction: the network gives mixing weights w over the palette's
@@ -14,7 +15,7 @@ and Garces, arXiv:2201.05120). It takes
   * (1 + r - mean(r)) in linear light.
 
 The discriminator is a patch network with two heads, conditioned on the class by projection
-(Miyato and Koyama, arXiv:1802.05637).
+(Miyato and Koyama, arXiv:1802.05637). Beside it a recogniser tells the class from the albedo alone.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from inference.fabric.lattice import HARMONICS, LEARNED, LEVELS, NOISE, REACH, STYLE
+from inference.fabric.design import Design
+from inference.fabric.lattice import DESIGN, HARMONICS, LEARNED, LEVELS, NOISE, REACH, STYLE
 from inference.fabric.weave import NAMES
 
 SLOTS = 4  # colours of a palette at most
@@ -54,10 +56,12 @@ def waves(cycles: Tensor, height: int, width: int, stride: int) -> Tensor:
     h, w = height // stride, width // stride
     y = (torch.arange(h, dtype=cycles.dtype, device=cycles.device) + 0.5) / h
     x = (torch.arange(w, dtype=cycles.dtype, device=cycles.device) + 0.5) / w
-    turn = cycles[..., 0, None, None] * x + cycles[..., 1, None, None] * y[:, None]
-    seen = (cycles[..., 0].abs() * 2 <= w) & (cycles[..., 1].abs() * 2 <= h)
-    turn = 2 * math.pi * turn
-    return torch.cat([turn.sin(), turn.cos()], 1) * seen.repeat(1, 2)[..., None, None]
+    seen = ((cycles[..., 0].abs() * 2 <= w) & (cycles[..., 1].abs() * 2 <= h))[..., None, None]
+    # Sine and cosine of a sum from those of its terms: no transcendental a pixel.
+    across = (2 * math.pi * cycles[..., 0, None] * x)[..., None, :]
+    along = (2 * math.pi * cycles[..., 1, None] * y)[..., None]
+    sin_x, cos_x, sin_y, cos_y = across.sin(), across.cos(), along.sin() * seen, along.cos() * seen
+    return torch.cat([sin_x * cos_y + cos_x * sin_y, cos_x * cos_y - sin_x * sin_y], 1)
 
 
 class _Wrap(torch.autograd.Function):
@@ -98,9 +102,16 @@ class Layer(nn.Module):
         else:
             wrapped: Tensor = _Wrap.apply(x)  # type: ignore[no-untyped-call]
             x = self.conv(wrapped)
-        x = x * (x.square().mean(1, keepdim=True) + 1e-6).rsqrt()
+        # x * x and the cast keep a reduced precision; autocast would square in float32.
+        x = x * ((x * x).mean(1, keepdim=True) + 1e-6).rsqrt().to(x.dtype)
         scale, shift = self.style(c)[..., None, None].chunk(2, 1)
         return F.leaky_relu(x * (1 + scale) + shift, 0.2)
+
+
+def _lowered(x: Tensor) -> Tensor:
+    """At the precision of the autocast around, if there is one: a later mix with float32 would undo it."""
+    kind = x.device.type
+    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
 
 
 def _pointwise(conv: nn.Conv2d, x: Tensor) -> Tensor:
@@ -121,11 +132,16 @@ class Generator(nn.Module):
             nn.Linear(32 + 8 + STYLE, _CONDITION), nn.LeakyReLU(0.2), nn.Linear(_CONDITION, _CONDITION)
         )
         self.learned = nn.Linear(_CONDITION, 2 * LEARNED)
+        self.design = Design(_CONDITION)
         layers, n_in = [], 0
         for level in LEVELS[:-1]:
             layers += [Layer(n_in + _COARSE + NOISE[level], 64, 3), Layer(64, 64, 3)]
             n_in = 64
-        layers += [Layer(n_in + _COARSE + 4 * (_FINE + NOISE[1]), 64, 1), Layer(64, 64, 3), Layer(64, 64, 1)]
+        layers += [
+            Layer(n_in + _COARSE + 4 * (_FINE + NOISE[1] + DESIGN), 64, 1),
+            Layer(64, 64, 3),
+            Layer(64, 64, 1),
+        ]
         self.layers = nn.ModuleList(layers)
         self.out = nn.Conv2d(64, 4 * (SLOTS + 5), 1)
 
@@ -180,20 +196,23 @@ class Generator(nn.Module):
         x: Tensor | None = None
         layers = iter(self.layers)
         for level, local in zip(LEVELS, noise, strict=True):
-            parts = [waves(vectors[:, :coarse], height, width, level)]
+            parts = [_lowered(waves(vectors[:, :coarse], height, width, level))]
             if x is not None:
                 parts.append(F.interpolate(x, scale_factor=2.0, mode="nearest"))
             if level == LEVELS[-1]:
-                # The finest grid computes 2 x 2 px at once: full-resolution waves and noise go in as
-                # four sub-pixels, and the four sub-pixels come out.
-                fine = torch.cat([waves(vectors[:, coarse:], height, width, 1), local], 1)
-                parts.append(F.pixel_unshuffle(fine, 2))
+                # The finest grid computes 2 x 2 px at once: full-resolution waves, noise and design go in
+                # as four sub-pixels, and the four sub-pixels come out.
+                design = self.design(c, cycles[:, 0], height, width)
+                fine = torch.cat([waves(vectors[:, coarse:], height, width, 1), local, design], 1)
+                parts.append(F.pixel_unshuffle(_lowered(fine), 2))
             else:
-                parts.append(local)
+                parts.append(_lowered(local))
             x = next(layers)(torch.cat(parts, 1), c)
             x = next(layers)(x, c)
         x = next(layers)(x, c)
-        return compose(F.pixel_shuffle(_pointwise(self.out, x), 2), palette, count)
+        raw = F.pixel_shuffle(_pointwise(self.out, x), 2)
+        with torch.autocast(raw.device.type, enabled=False):
+            return compose(raw.float(), palette, count)
 
 
 def compose(raw: Tensor, palette: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
@@ -254,6 +273,24 @@ class Discriminator(nn.Module):
             self.fine(low)[:, 0] + torch.einsum("bchw,bc->bhw", low, self.fine_class(classes)) / 9.0,
             self.broad(high)[:, 0] + torch.einsum("bchw,bc->bhw", high, self.broad_class(classes)) / 11.3,
         ]
+
+
+class Recogniser(nn.Module):
+    """The class of a fabric by its albedo alone, as a shopper tells it; relief is not what makes a tartan."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        chain: list[nn.Module] = [nn.PixelUnshuffle(2), nn.Conv2d(12, 40, 3, padding=1), nn.LeakyReLU(0.2)]
+        for n_in, n_out in ((40, 64), (64, 96), (96, 128)):
+            chain += [nn.Conv2d(n_in, n_out, 4, 2, 1), nn.LeakyReLU(0.2)]
+        self.features = nn.Sequential(*chain)
+        self.out = nn.Linear(2 * 128, len(NAMES))
+        _start(self)
+
+    def forward(self, fabric: Tensor) -> Tensor:
+        """Class logits (B, classes) of standardised fabrics (B, 4, H, W)."""
+        seen = self.features(fabric[:, :3]).flatten(2)
+        return self.out(torch.cat([seen.mean(2), seen.square().mean(2).add(1e-6).sqrt()], 1))  # type: ignore[no-any-return]
 
 
 class Encoder(nn.Module):

@@ -37,16 +37,18 @@ from inference.fabric.losses import (
     kl_loss,
     palette_loss,
     r1_penalty,
+    recognition_loss,
     reconstruction_loss,
     standardise,
     texture_loss,
 )
-from inference.fabric.network import Discriminator, Encoder, Generator
+from inference.fabric.network import Discriminator, Encoder, Generator, Recogniser
 from inference.fabric.swatches import SwatchSet
+from inference.fabric.weave import NAMES, PATTERNED
 from inference.fabric.weights import Priors, save_weights
 from mirror.errors import MirrorError
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,11 @@ class Schedule:
     before its judgement counts. ``crop``: side in px of what the discriminator sees. ``r1_every``:
     steps between R1 penalties of weight ``r1``.
     ``reconstruction``: its weight, and ``reconstruction_joined`` once the discriminator has joined,
-    lower because an L1 term asks for the mean of all fuzz, which is none. ``real_share``: of the
-    tiles that come from pictures, where there are any. ``decay``: the last share of the steps, over
+    ``reconstruction_plain`` for classes with no pattern: an L1 term asks for the mean of all fuzz, which
+    is none, but only it teaches which design a style stands for. ``real_share``: of the
+    tiles that come from pictures, where there are any. ``recognition``: of being told for its class, in
+    crops of ``view`` px. ``bfloat16``: convolutions and matrix products run at that precision; losses
+    and optimisers in float32 all the same. ``decay``: the last share of the steps, over
     which both rates fall linearly to a twentieth.
     """
 
@@ -73,10 +78,14 @@ class Schedule:
     r1_every: int = 4
     reconstruction: float = 8.0
     reconstruction_joined: float = 4.0
+    reconstruction_plain: float = 2.5
     adversarial: float = 0.35
     texture: float = 0.5
     palette: float = 1.0
-    kl: float = 0.0005
+    kl: float = 0.0001
+    recognition: float = 0.2
+    view: int = 96
+    bfloat16: bool = False
     ema: float = 0.998
     real_share: float = 0.5
     decay: float = 0.3
@@ -94,15 +103,20 @@ class Trainer:
         self.generator, self.encoder = Generator().to(device), Encoder().to(device)
         self.discriminator, self.ema = Discriminator().to(device), Generator().to(device)
         self.ema.load_state_dict(self.generator.state_dict())
+        self.recogniser = Recogniser().to(device)
         self.ema_encoder = Encoder().to(device)
         self.ema_encoder.load_state_dict(self.encoder.state_dict())
         for slow in (self.ema, self.ema_encoder):
             slow.requires_grad_(requires_grad=False)
+        self.patterned = torch.tensor([name in PATTERNED for name in NAMES], device=device)
         self.woven, self.pictured = np.flatnonzero(data.source < 0), np.flatnonzero(data.source >= 0)
         makers = [*self.generator.parameters(), *self.encoder.parameters()]
         self.make_optimiser = torch.optim.Adam(makers, schedule.rate_generator, betas=(0.0, 0.99))
         self.judge_optimiser = torch.optim.Adam(
             self.discriminator.parameters(), schedule.rate_discriminator, betas=(0.5, 0.99)
+        )
+        self.recogniser_optimiser = torch.optim.AdamW(
+            self.recogniser.parameters(), schedule.rate_discriminator, betas=(0.5, 0.99), weight_decay=0.05
         )
         self.joined = distributed.is_available() and distributed.is_initialized()
         self.rank = distributed.get_rank() if self.joined else 0
@@ -116,41 +130,59 @@ class Trainer:
         rows = self.data.take(self._draw(draw))
         real, classes, palette, count, cycles = batch_tensors(rows, self.device)
         known = torch.from_numpy(np.flatnonzero(rows.phased)).to(self.device)
-        mean, log_variance = self.encoder(real, palette, count, classes)
+        with self._precision():
+            mean, log_variance = self.encoder(real, palette, count, classes)
+        mean, log_variance = mean.float(), log_variance.float()
         style = torch.randn(s.batch, STYLE, generator=chance).to(self.device)
         style = mean + (log_variance / 2).exp() * style
         noise = draw_noise(chance, s.batch, real.shape[2], real.shape[3], self.device)
-        made, mix = self.generator.weave(classes, palette, count, style, cycles, noise)
+        with self._precision():
+            made, mix = self.generator.weave(classes, palette, count, style, cycles, noise)
+        apart = reconstruction_loss(made[known], real[known])
         losses: dict[str, Tensor] = {
-            "reconstruction": reconstruction_loss(made[known], real[known])
-            if len(known)
-            else made.new_zeros(()),
+            "reconstruction": apart.sum() / max(len(known), 1),
             "palette": palette_loss(mix, count),
             "texture": texture_loss(made, real),
             "kl": kl_loss(mean, log_variance),
         }
-        weight = s.reconstruction if self.step < s.warm_steps else s.reconstruction_joined
-        total = weight * losses["reconstruction"] + s.kl * losses["kl"] + s.palette * losses["palette"]
-        total = total + s.texture * losses["texture"]
-        real_view, made_view = self._view(real, chance), self._view(made, chance)
-        losses["discriminator"] = self._judge(real_view, made_view.detach(), classes, losses)
+        weight = torch.full_like(apart, s.reconstruction)
         if self.step >= s.warm_steps:
-            self.discriminator.requires_grad_(requires_grad=False)
-            losses["generator"] = generator_loss(self.discriminator(made_view, classes))
-            self.discriminator.requires_grad_(requires_grad=True)
-            total = total + s.adversarial * losses["generator"]
+            drawn = self.patterned[classes[known]]
+            weight = torch.where(drawn, s.reconstruction_joined, s.reconstruction_plain)
+        total = (weight * apart).sum() / max(len(known), 1)
+        total = total + s.kl * losses["kl"] + s.palette * losses["palette"] + s.texture * losses["texture"]
+        real_view, made_view = (self._view(x, chance, s.crop) for x in (real, made))
+        losses["discriminator"] = self._judge(real_view, made_view.detach(), classes, losses)
+        real_view, made_wide = (self._view(x, chance, s.view) for x in (real, made))
+        with self._precision():
+            logits = self.recogniser(real_view)
+        losses["recogniser"] = recognition_loss(logits.float(), classes)
+        self._apply(self.recogniser_optimiser, losses["recogniser"])
+        if self.step >= s.warm_steps:
+            for critic in (self.discriminator, self.recogniser):
+                critic.requires_grad_(requires_grad=False)
+            with self._precision():
+                heads, logits = self.discriminator(made_view, classes), self.recogniser(made_wide)
+            losses["generator"] = generator_loss([head.float() for head in heads])
+            losses["recognition"] = recognition_loss(logits.float(), classes)
+            for critic in (self.discriminator, self.recogniser):
+                critic.requires_grad_(requires_grad=True)
+            total = total + s.adversarial * losses["generator"] + s.recognition * losses["recognition"]
         self._apply(self.make_optimiser, total)
         with torch.no_grad():
             keep = min(s.ema, (1 + self.step) / (10 + self.step))
             for follower, leader in ((self.ema, self.generator), (self.ema_encoder, self.encoder)):
-                for slow, fast in zip(follower.parameters(), leader.parameters(), strict=True):
-                    slow.lerp_(fast, 1 - keep)
+                torch._foreach_lerp_(list(follower.parameters()), list(leader.parameters()), 1 - keep)
         self.step += 1
         return {name: float(value.detach()) for name, value in losses.items()}
 
-    def _view(self, fabric: Tensor, chance: torch.Generator) -> Tensor:
-        """What the discriminator is shown: a crop of the fabric, augmented."""
-        return standardise(augment(fabric, chance, min(self.schedule.crop, *fabric.shape[2:])))
+    def _precision(self) -> torch.autocast:
+        """The context that the networks run in; see ``Schedule.bfloat16``."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.schedule.bfloat16)
+
+    def _view(self, fabric: Tensor, chance: torch.Generator, side: int) -> Tensor:
+        """What the discriminator or the recogniser is shown: a crop of the fabric, augmented."""
+        return standardise(augment(fabric, chance, min(side, *fabric.shape[2:])))
 
     def _draw(self, draw: np.random.Generator) -> NDArray[np.integer]:
         """The rows of a step's batch: each from a picture or woven, by ``real_share``."""
@@ -166,6 +198,7 @@ class Trainer:
         for optimiser, rate in (
             (self.make_optimiser, s.rate_generator),
             (self.judge_optimiser, s.rate_discriminator),
+            (self.recogniser_optimiser, s.rate_discriminator),
         ):
             for group in optimiser.param_groups:
                 group["lr"] = rate * min(1.0, max(left, 0.05))
@@ -190,7 +223,9 @@ class Trainer:
         )
 
     def _judge(self, real: Tensor, made: Tensor, classes: Tensor, losses: dict[str, Tensor]) -> Tensor:
-        loss = discriminator_loss(self.discriminator(real, classes), self.discriminator(made, classes))
+        with self._precision():
+            heads = [self.discriminator(x, classes) for x in (real, made)]
+        loss = discriminator_loss(*([h.float() for h in head] for head in heads))
         total = loss
         if self.step % self.schedule.r1_every == 0:
             losses["r1"] = r1_penalty(self.discriminator, real, classes)
@@ -241,6 +276,8 @@ class Trainer:
             "generator": self.generator,
             "encoder": self.encoder,
             "discriminator": self.discriminator,
+            "recogniser": self.recogniser,
+            "recogniser_optimiser": self.recogniser_optimiser,
             "ema": self.ema,
             "ema_encoder": self.ema_encoder,
             "make_optimiser": self.make_optimiser,

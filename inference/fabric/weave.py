@@ -36,6 +36,8 @@ CLASSES: dict[str, float] = {
     "melange": 2600.0,
 }
 NAMES = tuple(CLASSES)
+#: Classes whose tile is a design on the cloth; of the others only the grain of the yarns differs.
+PATTERNED = frozenset({"stripe", "gingham", "tartan", "houndstooth", "dots", "floral"})
 #: Fewest and most colours that a class is woven with.
 COLOURS: dict[str, tuple[int, int]] = {
     "plain": (1, 2),
@@ -218,7 +220,11 @@ class _Loom:
 
     def _satin(self) -> tuple[Cloth, Array, float]:
         steps = int(self.rng.choice([5, 8]))
-        cloth, mix = self._solid("satin", (2.0, 3.2), steps, relief=0.5, slub=0.05, wander=0.06)
+        cloth, mix = self._solid("satin", (1.6, 2.6), steps, relief=0.5, slub=0.05, wander=0.06)
+        if self.k == 2:
+            # Neighbouring floats close over the weft: it glints through, it makes no dots.
+            weft = 0.5 * mix[..., 1:]
+            mix = np.concatenate([1 - weft, weft], -1)
         # Long floats lie as one smooth, lustrous face: streaks of light along the warp.
         lustre = smooth_noise(self.rng, self.size, self.size / 6, 1.5)
         lustre = lustre + 0.7 * smooth_noise(self.rng, self.size, self.size / 9, 5.0)
@@ -255,17 +261,18 @@ class _Loom:
         courses = max(2, round(wales * self.rng.uniform(1.1, 1.4)))
         cloth = knitted(self.rng, self.size, wales, courses)
         self._set((wales, courses), (wales, courses), (wales, courses))
-        # Fibres of several dyes spun together: streaks along the courses, a few yarns long.
-        share = self.rng.dirichlet(np.full(self.k, 4.0))
+        # Fibres of several dyes spun together: flecks along the courses, a loop or two long, the ground
+        # most of them.
+        share = self.rng.dirichlet([6.0] + [3.0] * (self.k - 1))
         lean = np.stack(
             [
-                smooth_noise(self.rng, self.size, 1.0, 9.0)
-                + 0.5 * smooth_noise(self.rng, self.size, 1.6, 1.6)
+                smooth_noise(self.rng, self.size, 1.2, 6.0)
+                + 0.6 * smooth_noise(self.rng, self.size, 1.3, 1.8)
                 for _ in range(self.k)
             ],
             -1,
         )
-        score = np.exp(1.1 * lean + np.log(share))
+        score = np.exp(1.3 * lean + np.log(share))
         return cloth, (score / score.sum(-1, keepdims=True)).astype(np.float32), 1.3
 
     def _bands(self, repeats: int, yarns: int, widths: list[float], order: list[int]) -> NDArray[np.int64]:
@@ -362,24 +369,31 @@ class _Loom:
 def floral_print(rng: np.random.Generator, size: int, repeats: int, colours: int) -> NDArray[np.int64]:
     """Colour index (size, size) of a flower print: 0 ground, 1 petals, 2 hearts and leaves, 3 leaves.
 
-    Flowers stand on a half-drop lattice, each turned, sized and shifted on its own.
+    Flowers stand on a half-drop lattice, two to a repeat, each turned, sized and shifted on its own; the
+    repeats are alike, as a screen prints them.
     """
     grid = np.arange(size, dtype=np.float32) + 0.5
     index = np.zeros((size, size), np.int64)
     pitch = size / repeats
     petals = int(rng.integers(4, 8))
     leaf = 3 if colours > 3 else 2
-    places = [(r + o, c + o) for r in range(repeats) for c in range(repeats) for o in (0.25, 0.75)]
-    for row, col in places:
-        cy = (row + rng.normal(0, 0.04)) * pitch
-        cx = (col + rng.normal(0, 0.04)) * pitch
-        radius = pitch * rng.uniform(0.2, 0.29)
-        turn = rng.uniform(0, 2 * np.pi)
+    flowers = [
+        (
+            *(place + rng.normal(0, 0.04, 2)),
+            rng.uniform(0.2, 0.29),
+            rng.uniform(0, 2 * np.pi),
+            rng.normal(0, 0.3, 2),
+        )
+        for place in (0.25, 0.75)
+    ]
+    places = [(r, c, *flower) for r in range(repeats) for c in range(repeats) for flower in flowers]
+    for row, col, y, x, share, turn, lean in places:
+        cy, cx, radius = (row + y) * pitch, (col + x) * pitch, pitch * share
         dy = ((grid - cy + size / 2) % size - size / 2)[:, None]
         dx = ((grid - cx + size / 2) % size - size / 2)[None, :]
         far, angle = np.hypot(dy, dx), np.arctan2(dy, dx) + turn
         for k in range(2):
-            a = turn + 1.9 + k * np.pi + rng.normal(0, 0.3)
+            a = turn + 1.9 + k * np.pi + lean[k]
             along, across = dx * np.cos(a) + dy * np.sin(a), -dx * np.sin(a) + dy * np.cos(a)
             t = along / (radius * 1.75)
             inside = (

@@ -24,7 +24,7 @@ WEIGHTS = WeightsKind(
     some="fabric weights",
     of="a fabric generator",
     format="fitting-mirror-fabric-gan",
-    version=2,
+    version=3,
     same={"classes": json.dumps(NAMES)},
 )
 PRIORS = 64  # designs kept a class

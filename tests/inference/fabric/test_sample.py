@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 from inference.fabric.cli import main
 from inference.fabric.colour import delta_e, parse_palette, to_lab
 from inference.fabric.generator import SHIPPED, FabricGenerator, whole_cycles
-from inference.fabric.lattice import LEVELS, NOISE
+from inference.fabric.lattice import LEVELS, NOISE, STYLE
 from inference.fabric.sample import Blend, fill_palette, interpolate, normal_map, sample
 from inference.fabric.weave import COLOURS, NAMES
 from inference.fabric.weights import WEIGHTS
@@ -46,7 +46,7 @@ def test_numpy_generator_is_the_trained_network(shipped: FabricGenerator) -> Non
             torch.tensor([0]),
             palette,
             torch.tensor([3]),
-            torch.zeros(1, 24),
+            torch.zeros(1, STYLE),
             torch.from_numpy(whole_cycles(recipe.lattice, 64, 96))[None],
             [torch.from_numpy(noise[s])[None] for s in NOISE],
         )[0].numpy()

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inference.fabric.lattice import STYLE
 from inference.fabric.swatches import SwatchSet, load_swatches
 from inference.fabric.weights import WEIGHTS
 from mirror.errors import MirrorError
@@ -20,7 +21,7 @@ pytest.importorskip("torch")
 import torch
 
 from inference.fabric import losses, train
-from inference.fabric.network import Discriminator, Encoder
+from inference.fabric.network import Discriminator, Encoder, Recogniser
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def _run(data: SwatchSet, steps: int, out: Path) -> train.Trainer:
 
 
 def _state(trainer: train.Trainer) -> dict[str, torch.Tensor]:
-    parts = (trainer.generator, trainer.discriminator, trainer.encoder, trainer.ema)
+    parts = (trainer.generator, trainer.discriminator, trainer.recogniser, trainer.encoder, trainer.ema)
     return {f"{i}.{k}": v.clone() for i, part in enumerate(parts) for k, v in part.state_dict().items()}
 
 
@@ -106,6 +107,59 @@ def test_losses_are_their_formulas() -> None:
     assert float(losses.discriminator_loss(sure, [-sure[0]])) == pytest.approx(0, abs=1e-6)
     assert float(losses.kl_loss(torch.zeros(2, 8), torch.zeros(2, 8))) == 0
     assert float(losses.kl_loss(torch.ones(2, 8), torch.zeros(2, 8))) == pytest.approx(4)
+
+
+def test_reconstruction_is_told_apart_by_fabric(small: SwatchSet) -> None:
+    """A tartan's sett must count for more than a jersey's fuzz, so each fabric has a loss of its own."""
+    real = torch.rand(3, 4, 16, 16)
+    made = real.clone()
+    made[1] += 0.1
+    assert losses.reconstruction_loss(made, real).tolist() == pytest.approx([0, 0.3, 0], abs=1e-5)
+    assert losses.reconstruction_loss(made[:0], real[:0]).shape == (0,)
+    plain, drawn = np.isin(small.classes, [0, 4]), np.isin(small.classes, [7, 10])
+    for rows, name in ((plain, "reconstruction_plain"), (drawn, "reconstruction_joined")):
+        other = ({"reconstruction_plain", "reconstruction_joined"} - {name}).pop()
+        data = small.take(np.flatnonzero(rows))
+        weights = []
+        for field in ("", name, other):
+            schedule = replace(_SCHEDULE, warm_steps=0)
+            if field:
+                schedule = replace(schedule, **{field: 50.0})  # type: ignore[arg-type]
+            trainer = train.Trainer(data, schedule)
+            trainer.advance()
+            weights.append(trainer.generator.out.weight.grad.clone())  # type: ignore[union-attr]
+        assert not torch.equal(weights[0], weights[1])
+        assert torch.equal(weights[0], weights[2])
+
+
+def test_recognition_is_cross_entropy() -> None:
+    """The generator is asked to be recognised: sure and right costs nothing, clueless log of the classes."""
+    right = torch.full((2, 13), -30.0)
+    right[0, 3] = right[1, 7] = 30.0
+    assert float(losses.recognition_loss(right, torch.tensor([3, 7]))) == pytest.approx(0, abs=1e-6)
+    assert float(losses.recognition_loss(torch.zeros(2, 13), torch.tensor([3, 7]))) == pytest.approx(
+        np.log(13)
+    )
+
+
+def test_recogniser_does_not_see_relief() -> None:
+    """A class told by height alone would be none to a shopper, who sees the albedo first."""
+    torch.manual_seed(0)
+    network, fabric = Recogniser(), torch.rand(2, 4, 32, 32)
+    raised = torch.cat([fabric[:, :3], torch.rand(2, 1, 32, 32)], 1)
+    assert torch.equal(network(fabric), network(raised))
+    assert not torch.allclose(network(fabric)[0], network(fabric)[1])
+
+
+def test_reduced_precision_is_the_same_training(small: SwatchSet) -> None:
+    """bfloat16 halves the cost of a product; the losses must be those of full precision but for rounding."""
+    first, second = (
+        train.Trainer(small, replace(_SCHEDULE, bfloat16=low, warm_steps=0)).advance()
+        for low in (False, True)
+    )
+    assert first.keys() == second.keys()
+    for name in first.keys() - {"r1"}:
+        assert second[name] == pytest.approx(first[name], rel=0.05, abs=0.01), name
 
 
 def test_palette_loss_wants_every_colour_somewhere() -> None:
@@ -175,7 +229,7 @@ def test_batches_mix_pictures_and_weaves(small: SwatchSet) -> None:
     assert (priors.counts > 0).all()
     # Of this class, with one woven tile fewer than the others' none, every design is the picture's.
     assert set(counts.tolist()) == {int(small.count[3])}
-    assert priors.styles.shape == (13, counts.size, 2, 24)
+    assert priors.styles.shape == (13, counts.size, 2, STYLE)
     assert (priors.styles[:, :, 1] > 0).all()
 
 
@@ -257,6 +311,21 @@ def test_two_processes_under_torchrun(tmp_path: Path) -> None:
     assert (hashes / "0").read_text() == (hashes / "1").read_text()
     assert WEIGHTS.load(out / "fabric_gan.safetensors")[1]["processes"] == "2"
     assert len(load_swatches(out / "swatches.npz")) == 13
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [("bfloat16=yes", "give true or false"), ("r1=much", "is no float"), ("steps=3", "no such field")],
+)
+def test_bad_settings_give_one_line(
+    setting: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slip in --set must be told before hours of training with another schedule than meant."""
+    from inference.fabric.cli import main
+
+    words = ["train", "--out", str(tmp_path / "run"), "--procedural", "1", "--quiet", "--set", setting]
+    assert main(words) == 1
+    assert said in capsys.readouterr().err
 
 
 def test_nothing_to_train_on(tmp_path: Path) -> None:

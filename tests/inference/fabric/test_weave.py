@@ -5,7 +5,7 @@ import pytest
 
 from inference.fabric.colour import delta_e, to_lab, to_linear, to_srgb
 from inference.fabric.labels import find_repeats
-from inference.fabric.weave import COLOURS, NAMES, random_palette, weave
+from inference.fabric.weave import COLOURS, NAMES, floral_print, random_palette, weave
 from mirror.errors import MirrorError
 
 
@@ -51,6 +51,15 @@ def test_labelled_repeat_is_the_pictures_repeat() -> None:
             for r in found
             for whole in (0.5, 1, 2)
         )
+
+
+def test_a_print_repeats() -> None:
+    """A screen prints the same flowers again: what differed from repeat to repeat could not be learnt."""
+    for repeats in (2, 3):
+        printed = floral_print(np.random.default_rng(3), 192, repeats, 4)
+        again = np.roll(printed, 192 // repeats, 0)
+        assert (printed != again).mean() < 0.01
+        assert set(np.unique(printed).tolist()) == {0, 1, 2, 3}
 
 
 def test_unknown_class_and_wrong_colours() -> None:
