@@ -14,6 +14,7 @@ the present view has been seen for ``SETTLE_FRAMES``.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,7 @@ SIGMA_WORLD = np.array([0.11, 0.11, 0.10])  # m, world landmarks: the picture kn
 # m beyond which a landmark counts less, in the picture and in the world; a hand is quick, and one that is
 # surely seen would be lost by less than the last
 ASTRAY_IMAGE, ASTRAY_WORLD, ASTRAY_HAND = 0.08, 0.15, 0.15
+LOST_M = 0.1  # m: a body that a step leaves farther from its landmarks is fitted from the start
 CLOTHES_ELSEWHERE = 0.02  # m, by which clothes stand off where there is no girth
 # m, one outline point of an arm, and of what two legs or a skirt make an outline of (there are a hundred)
 SIGMA_OUTLINE_ARM, SIGMA_OUTLINE = 0.025, 0.050
@@ -158,6 +160,19 @@ class BodyFitter:
         within = np.all((landmarks[:, :2] > -0.02 * size) & (landmarks[:, :2] < 1.02 * size), axis=1)
         weight = LANDMARK_TRUST * visible * np.where(within, 1.0, 0.25)
         world = turn_to_ray(landmarks, world, weight, self.intrinsics)
+        fresh, person = self.pose is None, copy.deepcopy(self._person)
+        fit = self._follow(landmarks, world, weight, field, dt)
+        if fit.error > LOST_M and not fresh:
+            # One step does not reach who jumps or spins; nor is the shape to learn from where it ended.
+            self._person, self.pose = person, None
+            self._reshape()
+            fit = self._follow(landmarks, world, weight, field, dt)
+        return fit
+
+    def _follow(
+        self, landmarks: Array, world: Array, weight: Array, field: DistanceField | None, dt: float
+    ) -> Fit:
+        """``update`` from the last pose, or, where there is none, from a first guess."""
         fresh = self.pose is None
         pose = previous = self.pose or self._first_guess(landmarks, world, weight)
         # At a camera's rate one step follows; after a longer gap the pose lies farther off.

@@ -158,3 +158,15 @@ def test_reset_forgets_the_person() -> None:
     fresh = fitted(person(MODEL, HANGING), 8, fitter)
     again = fitted(person(MODEL, HANGING), 8, BodyFitter(MODEL, CAMERA))
     np.testing.assert_allclose(fresh.skin, again.skin, atol=1e-6)
+
+
+def test_who_spins_round_and_crouches_between_two_frames_stays_dressed() -> None:
+    """The garment would vanish for some frames whenever a lively shopper jumps."""
+    fitter = BodyFitter(MODEL, CAMERA)
+    fitted(person(MODEL, HANGING), 20, fitter)
+    shape = fitter.shape.copy()
+    jumped = person(MODEL, POSES["squatting"], yaw=np.pi, place=(0.5, 0.2, 3.2))
+    fit = fitted(jumped, 1, fitter)
+    assert fit.error < 0.06
+    assert surface_error_px(fit, jumped) < 12.0
+    assert np.abs(fit.shape - shape).max() < 1.0, "what was learnt of the body is not lost"
