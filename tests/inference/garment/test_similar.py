@@ -153,7 +153,7 @@ def test_fabrics_are_brought_to_scale() -> None:
     small = {f["name"]: f for f in matching_fabrics(Proposal("tartan", 1.0, (0.02, 0.06)))}
     assert small["tartan_red"]["pattern_m"] == pytest.approx(0.094, abs=0.01)
     assert small["tartan_red"]["scale"] == pytest.approx(0.06 / small["tartan_red"]["pattern_m"])
-    assert small["tartan_green"]["scale"] == 1
+    assert small["tartan_grey"]["scale"] == 1
     plain = matching_fabrics(Proposal("jersey", 1.0, None))
     assert {f["scale"] for f in plain} == {None}
     assert matching_fabrics(Proposal("velvet", 1.0, None)) == []
