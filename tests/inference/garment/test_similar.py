@@ -150,9 +150,9 @@ def test_proposals_weigh_the_near_ones() -> None:
 
 def test_fabrics_are_brought_to_scale() -> None:
     """A pattern too large for a shirt is shown how much smaller; one that fits stays as it is."""
-    small = {f["name"]: f for f in matching_fabrics(Proposal("tartan", 1.0, (0.02, 0.06)))}
+    small = {f["name"]: f for f in matching_fabrics(Proposal("tartan", 1.0, (0.02, 0.08)))}
     assert small["tartan_red"]["pattern_m"] == pytest.approx(0.094, abs=0.01)
-    assert small["tartan_red"]["scale"] == pytest.approx(0.06 / small["tartan_red"]["pattern_m"])
+    assert small["tartan_red"]["scale"] == pytest.approx(0.08 / small["tartan_red"]["pattern_m"])
     assert small["tartan_grey"]["scale"] == 1
     plain = matching_fabrics(Proposal("jersey", 1.0, None))
     assert {f["scale"] for f in plain} == {None}
