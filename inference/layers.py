@@ -19,9 +19,8 @@ from inference.camera import Intrinsics
 from inference.colours import CLOTH, HAIR, ROOM, SKIN, TROUSERS, ColourModel, colour_bins
 from inference.hands import HandMaker, box_of, pixel
 from inference.kinematics import Array
-from inference.shrink import Picture, cv, shrink
+from inference.shrink import WORKING_SIDE, Picture, cv, shrink
 
-WORK_SIDE = 640  # px of the longer side of the layers, at most
 HEAD_SIDE = 84  # px: more of a head would cost time and show nothing
 SCALES = (1.0, 0.75, 0.5, 0.375, 0.25, 0.125)
 LEARN_FRAMES, LEARN_EVERY = 12, 6  # colours are learnt from the first frames, then from every so-many-th
@@ -62,7 +61,7 @@ class LayerMaker:
         px and visibility. The layers cover the frame at their own resolution.
         """
         height, width = frame.shape[:2]
-        scale = min(1.0, WORK_SIDE / max(height, width))
+        scale = min(1.0, WORKING_SIDE / max(height, width))
         hull, up, head_px, facing = self._head_outline(fit, scale)
         reduced = next((s for s in SCALES if s * head_px <= HEAD_SIDE), SCALES[-1])
         scale, hull, head_px = scale * reduced, hull * reduced, max(head_px * reduced, 4.0)

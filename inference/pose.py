@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.shrink import Picture, cv, shrink
+from inference.shrink import WORKING_SIDE, Picture, cv, shrink
 from mirror.errors import MirrorError
 
 Array = NDArray[np.float64]
@@ -36,7 +36,6 @@ HALF_WIDTH, DOWN, UP = 1.7, 8.0, 0.8  # a neighbour's extent around the middle o
 SETTLE_PASSES = 4  # at most
 SETTLED = 0.01  # torso lengths that the landmarks move at the median in a pass that changes no more
 HIDDEN = 114  # grey level of what is painted over
-FOLLOWER_SIDE = 640  # px of the longer side of what the follower sees: it looks at 256 x 256 of it
 ALONG = np.linspace(0.0, 1.0, 8)[:, None]  # where each side of the torso is looked at
 DRIFT = 0.3  # torso lengths from where the colours last were right: beyond it doubt is in place
 
@@ -48,7 +47,7 @@ class Observation:
     ``landmarks`` (33, 4): x px, y px, z (px scale, relative to the hips), visibility 0..1;
     ``world`` (33, 3) metres, hip-centred, x right, y down, z away from the camera;
     ``mask`` (h, w) uint8 person mask of the frame's aspect, its longer side at most
-    ``FOLLOWER_SIDE``; ``person`` counts identities.
+    ``WORKING_SIDE``; ``person`` counts identities.
     """
 
     landmarks: Array
@@ -194,7 +193,7 @@ class PoseTracker:
 
     def _follow(self, frame: Picture, step_ms: int) -> tuple[Array, Array, Picture] | None:
         self._clock_ms += max(1, step_ms)
-        scale = min(1.0, FOLLOWER_SIDE / max(frame.shape[:2]))
+        scale = min(1.0, WORKING_SIDE / max(frame.shape[:2]))
         seen = shrink(frame, (round(frame.shape[1] * scale), round(frame.shape[0] * scale)))
         rgb = cv.cvtColor(seen, cv.COLOR_BGR2RGB)
         found = self._follower.detect_for_video(self._image(rgb), self._clock_ms)

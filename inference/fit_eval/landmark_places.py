@@ -11,14 +11,14 @@ it moves with, and the median in metres that is left of it, by view:
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from inference.body_model import BONES, BodyModel
 from inference.fit_eval.figures import Figure, dressed
 from inference.fit_eval.motions import Choreography, Motion
-from inference.fit_eval.people import TrueBody
+from inference.fit_eval.people import TrueBody, of_one_shape
 from inference.fit_eval.rooms import Backdrop
 from inference.fit_eval.scenes import Actor, Scene, Wear, backdrop_room
 from inference.kinematics import Array
@@ -53,15 +53,7 @@ def random_body(model: BodyModel, rng: np.random.Generator) -> TrueBody:
     """A person of a random shape."""
     shape = np.clip(rng.normal(size=model.components), -2.5, 2.5).astype(np.float32)
     vertices, joints = model.shaped(shape)
-    own = replace(
-        model,
-        vertices=vertices,
-        shape_basis=np.zeros_like(model.shape_basis),
-        joints=joints,
-        joint_basis=np.zeros_like(model.joint_basis),
-        mean_landmarks=model.landmarks(shape),
-        landmark_basis=np.zeros_like(model.landmark_basis),
-    )
+    own = of_one_shape(model, vertices, joints, model.landmarks(shape))
     return TrueBody(0, own, shape, np.zeros_like(vertices))
 
 

@@ -15,7 +15,7 @@ from inference.body_model import BodyModel
 from mirror.errors import MirrorError
 from render.cloth import Cloth
 from render.garments import Garment
-from render.mesh import SkinnedMesh, vertex_normals
+from render.mesh import Floats, SkinnedMesh, vertex_normals
 
 F32 = NDArray[np.float32]
 
@@ -88,16 +88,22 @@ def _person(number: int, model: BodyModel, offsets: F32, joints: F32) -> TrueBod
     # Face landmarks lie on the skin and go where it goes; what lies inside is a joint.
     landmarks = model.landmarks(shape)
     index = cKDTree(vertices - residual).query(landmarks, k=_NEIGHBOURS)[1]
-    own = replace(
+    moved = (landmarks + residual[index].mean(1)).astype(np.float32)
+    own = of_one_shape(model, vertices, joints, moved)
+    return TrueBody(number, own, shape, residual.astype(np.float32))
+
+
+def of_one_shape(model: BodyModel, vertices: Floats, joints: Floats, landmarks: Floats) -> BodyModel:
+    """The model with these rest vertices (V, 3), joints (J, 3) and landmarks (33, 3), metres, for good."""
+    return replace(
         model,
         vertices=vertices,
         shape_basis=np.zeros_like(model.shape_basis),
         joints=joints,
         joint_basis=np.zeros_like(model.joint_basis),
-        mean_landmarks=(landmarks + residual[index].mean(1)).astype(np.float32),
+        mean_landmarks=landmarks,
         landmark_basis=np.zeros_like(model.landmark_basis),
     )
-    return TrueBody(number, own, shape, residual.astype(np.float32))
 
 
 def cloth_on(body: TrueBody, garment: Garment, cloth: Cloth) -> Cloth:
