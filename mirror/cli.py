@@ -21,6 +21,7 @@ from inference.garment import cli as garment
 from inference.light_net import cli as light
 from mirror.config import Config, load, parse_setting
 from mirror.errors import MirrorError
+from render import garment_cli as tailor
 
 Handler = Callable[[argparse.Namespace], int]
 
@@ -127,6 +128,15 @@ def build_parser() -> argparse.ArgumentParser:
             show.add_argument(
                 "--similar", action="store_true", help="also garments like it, and cloth for it"
             )
+            for name, add_arguments, text in (
+                ("import", tailor.add_import_arguments, "put a garment made elsewhere into the wardrobe"),
+                ("drape", tailor.add_drape_arguments, "cut a garment from its page, and hang it on the body"),
+                ("export", tailor.add_export_arguments, "write a garment for other 3D programs"),
+            ):
+                action = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+                action.set_defaults(handler=partial(_call, "render.garment_cli", f"{name}_garment"))
+                add_arguments(action)
+                _config_options(action)
             features = actions.add_parser("features", help="write a garment's channels, and a sheet of them")
             features.set_defaults(handler=partial(_call, "inference.garment.cli", "features"))
             garment.add_features_arguments(features)

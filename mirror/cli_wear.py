@@ -102,12 +102,11 @@ def _answer(runtime: Path, topic: str, message: Message, wish: str) -> Worn:
 
 def _place(runtime: Path, options: argparse.Namespace, name: str) -> Path:
     """The folder that a fabric of this name is to be kept in, in the first of the mirror's wardrobes."""
-    from inference.fabric.sample import check_name
-    from render.wardrobe import list_folders, roots
+    from render.wardrobe import check_name, list_folders, roots
 
     written = runtime / "mirror.toml"  # the configuration that the supervisor's processes run with
     folders = (load(written) if written.exists() else load_config(options)).wardrobe.folders
-    if check_name(name) in list_folders("fabrics", folders):
+    if check_name("fabric", name) in list_folders("fabrics", folders):
         raise MirrorError(f"there is a fabric {name!r} already; name it otherwise")
     return roots(folders)[0] / "fabrics" / name
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
+import msgspec.structs
 from msgspec import Meta
 
 from mirror.errors import MirrorError
@@ -65,6 +66,10 @@ class Cut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fold: Annotated[float, Meta(ge=0.5, le=3.0)] = 1.2
     folds: Annotated[float, Meta(ge=0.0, le=3.0)] = 1.0
     ease: Ease = Ease()
+
+
+#: The keys of ``Cut`` that are one number.
+MEASURES = tuple(f.name for f in msgspec.structs.fields(Cut) if isinstance(f.default, float))
 
 
 def parse(table: dict[str, Any], where: str) -> Cut:

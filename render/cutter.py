@@ -23,7 +23,7 @@ from mirror.errors import MirrorError
 from render import cut_blocks, cut_detail, cut_measures, cut_page, cut_panels, cut_shapes, glb
 from render.cut_drape import smoothstep
 from render.cut_mesh import F64, I64, Surface, clipped, edges_of, split
-from render.garments import GarmentPage
+from render.garments import BASE_SIZE, GarmentPage
 from render.mesh import SkinnedMesh, vertex_normals
 from render.simplify import LONGEST_M, TOLERANCE_M, simplified
 from render.wardrobe import read_page
@@ -196,7 +196,7 @@ def make_up(
         step[k] = _SPREAD
         targets[f"shape{k}"] = (finished(outer_on(step)) - finished(outer_on(-step))) / (2 * _SPREAD)
     normals = vertex_normals(mean.astype(np.float32), pattern.surface.faces).astype(np.float64)
-    targets["size"] = finished(mean + _size_step(kind, pattern.place, normals)) - vertices
+    targets["size"] = finished(mean + size_step(kind, pattern.place, normals)) - vertices
 
     base = pattern.drape.base
     rest = pattern.drape.on(blocks.vertices, model.vertices.astype(np.float64))
@@ -207,7 +207,7 @@ def make_up(
         dense = cut_shapes.hem_weights(mean, dense)
     if kind in ("skirt", "dress"):
         dense = cut_shapes.skirt_weights(mean, dense)
-    joints, four = _four(np.concatenate([dense[pattern.old], *([dense[pattern.old[rim]]] * 3)]))
+    joints, four = four_weights(np.concatenate([dense[pattern.old], *([dense[pattern.old[rim]]] * 3)]))
     faces = np.concatenate([pattern.cloth, strip]).astype(np.int32)
     uv = np.concatenate(
         [
@@ -275,7 +275,7 @@ def thinned(file: glb.SkinnedFile, keep: Sequence[int]) -> tuple[glb.SkinnedFile
     return smaller, place
 
 
-def _size_step(kind: str, place: cut_shapes.Place, normals: F64) -> F64:
+def size_step(kind: str, place: cut_shapes.Place, normals: F64) -> F64:
     """What one size up moves the outer cloth by (V, 3): wider, and longer towards the hems."""
     y, x = place.points[:, 1], np.abs(place.points[:, 0])
     wide = np.full(len(y), _SIZE_STEP_M)
@@ -296,13 +296,25 @@ def _size_step(kind: str, place: cut_shapes.Place, normals: F64) -> F64:
     return wide[:, None] * normals + longer
 
 
-def _four(weights: F64) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def four_weights(weights: F64) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """The four largest weights a vertex, summing to 1: bone indices and weights, each (V, 4)."""
     order = np.argsort(-weights, axis=1, kind="stable")[:, :4]
     top = np.take_along_axis(weights, order, 1)
     top = np.where(top < 5e-3, 0.0, top)
     top /= top.sum(1, keepdims=True)
     return np.where(top > 0, order, 0).astype(np.uint8), top.astype(np.float32)
+
+
+def tables(
+    kind: str, sizes: Sequence[str], anchors: dict[str, int], place: cut_shapes.Place, step: F64, faces: I64
+) -> list[str]:
+    """A page's [anchors] and [measurements] as lines; ``step`` (V, 3): what a size up moves the cloth by."""
+    lines = ["[anchors]", *(f"{name} = {vertex}" for name, vertex in anchors.items())]
+    base = sizes.index(BASE_SIZE) if BASE_SIZE in sizes else len(sizes) // 2
+    for n, size in enumerate(sizes):
+        values = cut_measures.measurements(kind, place.points + (n - base) * step, place, faces)
+        lines += ["", f"[measurements.{size}]", *(f"{name} = {value:.1f}" for name, value in values.items())]
+    return lines
 
 
 def cut(folder: Path) -> dict[str, float]:
@@ -321,17 +333,11 @@ def cut(folder: Path) -> dict[str, float]:
     first = {int(v): w for w, v in reversed(list(enumerate(pattern.old.tolist())))}
     file, place = thinned(whole, [first[vertex] for vertex in anchors.values()])
     glb.write(folder / "garment.glb", page.name, file, model.joints, list(PARENTS))
-    lines = [_MARK, "", "[anchors]"]
-    lines += [f"{name} = {place[first[vertex]]}" for name, vertex in anchors.items()]
     step = whole.targets["size"][: len(pattern.old)]
     outer = np.zeros_like(pattern.place.points)
     outer[pattern.old] = step
-    for n, size in enumerate(page.sizes):
-        steps = n - (page.sizes.index("M") if "M" in page.sizes else len(page.sizes) // 2)
-        sized = pattern.place.points + steps * outer
-        lines += ["", f"[measurements.{size}]"]
-        values = cut_measures.measurements(page.kind, sized, pattern.place, pattern.surface.faces)
-        lines += [f"{name} = {value:.1f}" for name, value in values.items()]
+    here = {name: int(place[first[vertex]]) for name, vertex in anchors.items()}
+    lines = [_MARK, "", *tables(page.kind, page.sizes, here, pattern.place, outer, pattern.surface.faces)]
     text = path.read_text("utf-8").split(_MARK)[0].rstrip()
     path.write_text(text + "\n\n" + "\n".join(lines) + "\n", "utf-8")
     return {

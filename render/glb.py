@@ -32,6 +32,7 @@ _DTYPES = {
     5126: np.float32,
 }
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+_TRANSFORM = "KHR_texture_transform"
 # What a damaged file can make the library or our own reading of it raise.
 _BROKEN = (ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error, AssertionError)
 
@@ -164,8 +165,26 @@ def _picture(path: Path, document: Any, blob: bytes, texture: int) -> NDArray[np
     return out
 
 
-def write(path: Path, name: str, file: SkinnedFile, joints: F32, parents: list[int]) -> None:
-    """Write a garment's glb; ``joints`` (J, 3) are the bones' mean rest joints, in ``file.bones`` order."""
+@dataclass(frozen=True)
+class Cloth:
+    """A fabric to show on a garment in other programs: ``albedo`` (H, W, 3) uint8 RGB, one ``repeat_m``."""
+
+    albedo: NDArray[np.uint8]
+    repeat_m: tuple[float, float]
+
+
+def write(
+    path: Path,
+    name: str,
+    file: SkinnedFile,
+    joints: F32,
+    parents: list[int],
+    cloth: Cloth | None = None,
+) -> None:
+    """Write a garment's glb; ``joints`` (J, 3) are the bones' mean rest joints, in ``file.bones`` order.
+
+    ``cloth`` is for programs that draw glTF; the mirror reads past it.
+    """
     document = gltf.GLTF2(asset=gltf.Asset(version="2.0", generator="fitting-mirror cutter"))
     blob = bytearray()
 
@@ -185,6 +204,15 @@ def write(path: Path, name: str, file: SkinnedFile, joints: F32, parents: list[i
         document.accessors.append(accessor)
         return len(document.accessors) - 1
 
+    def add_picture(picture: NDArray[np.uint8]) -> int:
+        _, png = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        blob.extend(b"\0" * (-len(blob) % 4))
+        document.bufferViews.append(gltf.BufferView(buffer=0, byteOffset=len(blob), byteLength=len(png)))
+        blob.extend(png.tobytes())
+        document.images.append(gltf.Image(bufferView=len(document.bufferViews) - 1, mimeType="image/png"))
+        document.textures.append(gltf.Texture(source=len(document.images) - 1))
+        return len(document.textures) - 1
+
     vertex, index = gltf.ARRAY_BUFFER, gltf.ELEMENT_ARRAY_BUFFER
     attributes = gltf.Attributes(
         POSITION=add(file.vertices, "VEC3", gltf.FLOAT, vertex, bounds=True),
@@ -199,12 +227,18 @@ def write(path: Path, name: str, file: SkinnedFile, joints: F32, parents: list[i
         material.normalTexture = gltf.NormalMaterialTexture(index=0, texCoord=1)
         material.occlusionTexture = gltf.OcclusionTextureInfo(index=1, texCoord=1)
         for picture in (file.normal_map[..., ::-1], file.occlusion_map):
-            _, png = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
-            blob.extend(b"\0" * (-len(blob) % 4))
-            document.bufferViews.append(gltf.BufferView(buffer=0, byteOffset=len(blob), byteLength=len(png)))
-            blob.extend(png.tobytes())
-            document.images.append(gltf.Image(bufferView=len(document.bufferViews) - 1, mimeType="image/png"))
-            document.textures.append(gltf.Texture(source=len(document.images) - 1))
+            add_picture(picture)
+    if cloth is not None:
+        # Texture coordinates are metres, v up; glTF's count repeats, v down.
+        scale = [1.0 / cloth.repeat_m[0], -1.0 / cloth.repeat_m[1]]
+        texture = gltf.TextureInfo(
+            index=add_picture(cloth.albedo[..., ::-1]),
+            extensions={_TRANSFORM: {"scale": scale}},
+        )
+        material.pbrMetallicRoughness = gltf.PbrMetallicRoughness(
+            baseColorTexture=texture, metallicFactor=0.0, roughnessFactor=0.9
+        )
+        document.extensionsUsed = [_TRANSFORM]
     targets = [
         {"POSITION": add(delta, "VEC3", gltf.FLOAT, vertex, bounds=True)} for delta in file.targets.values()
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -48,6 +49,13 @@ def find_folder(sort: str, name: str | Path, folders: Iterable[str | Path] = ())
         return path
     one = sort.removesuffix("s")
     raise MirrorError(f"no {one} {str(name)!r}; there are: {', '.join(known) or 'none'}")
+
+
+def check_name(one: str, name: str) -> str:
+    """The name itself. MirrorError if no garment or fabric (``one``) can be called that."""
+    if not re.fullmatch(r"[\w .-]{1,64}", name) or not name.strip(". "):
+        raise MirrorError(f"{one} name {name!r}: use letters, digits, spaces, - and _")
+    return name
 
 
 def read_page(folder: Path, sort: str, kind: type[T]) -> T:

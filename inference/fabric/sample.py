@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from inference.fabric.colour import to_lab, to_linear, to_srgb, write_palette
 from inference.fabric.generator import FabricGenerator, Recipe, whole_cycles
 from inference.fabric.weave import COLOURS, check_class
 from mirror.errors import MirrorError
+from render.wardrobe import check_name
 
 Array = NDArray[np.float32]
 
@@ -154,17 +154,10 @@ def normal_map(height: Array, relief_px: float) -> NDArray[np.uint8]:
     return out
 
 
-def check_name(name: str) -> str:
-    """The name itself. MirrorError if no fabric can be called that."""
-    if not re.fullmatch(r"[\w .-]{1,64}", name) or not name.strip(". "):
-        raise MirrorError(f"fabric name {name!r}: use letters, digits, spaces, - and _")
-    return name
-
-
 def write_fabric(made: Sample, folder: Path, *, name: str | None = None, licence: str = "CC0-1.0") -> Path:
     """Write the fabric folder. MirrorError if it cannot be written or holds something else."""
     page = folder / "fabric.toml"
-    name = check_name(name or folder.name)
+    name = check_name("fabric", name or folder.name)
     if folder.exists() and not page.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise MirrorError(f"{folder}: there is something else there; name another folder")
     lines = [
