@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +26,20 @@ _SHOULDER, _ELBOW, _WRIST, _PINKY, _INDEX, _THUMB = 11, 13, 15, 17, 19, 21
 _MOUTH = (9, 10)
 
 
+@dataclass(frozen=True)
+class View:
+    """One frame as the layers see it, at their resolution, which is ``scale`` of the frame's.
+
+    ``small`` (h, w, 3) BGR; ``points`` (33, 2) px and ``visibility`` (33,) of the landmarks.
+    """
+
+    small: Picture
+    points: Array
+    visibility: Array
+    fit: Fit
+    scale: float
+
+
 class HandMaker:
     """Draws the hands of one person; another one needs another."""
 
@@ -32,36 +48,17 @@ class HandMaker:
         self._frames = 0
         self._behind = [0.0, 0.0]
 
-    def draw(
-        self,
-        layers: Picture,
-        small: Picture,
-        points: Array,
-        visibility: Array,
-        fit: Fit,
-        scale: float,
-        colours: ColourModel,
-    ) -> None:
+    def draw(self, layers: Picture, view: View, colours: ColourModel) -> None:
         """Fill the third channel of ``layers`` (h, w, 3 or more), whose first one is the person.
 
-        ``small`` (h, w, 3) BGR and ``points`` (33, 2) are at the layers' resolution, which is ``scale`` of
-        the frame's. Learns the skin of the hands, too.
+        Learns the skin of the hands, too.
         """
         self._frames += 1
         for side in (0, 1):
-            self._draw_hand(layers, small, points, visibility, fit, scale, colours, side)
+            self._draw_hand(layers, view, colours, side)
 
-    def _draw_hand(
-        self,
-        layers: Picture,
-        small: Picture,
-        points: Array,
-        visibility: Array,
-        fit: Fit,
-        scale: float,
-        colours: ColourModel,
-        side: int,
-    ) -> None:
+    def _draw_hand(self, layers: Picture, view: View, colours: ColourModel, side: int) -> None:
+        points, visibility, fit = view.points, view.visibility, view.fit
         elbow, wrist, pinky, index, thumb = (
             points[k + side] for k in (_ELBOW, _WRIST, _PINKY, _INDEX, _THUMB)
         )
@@ -70,7 +67,7 @@ class HandMaker:
             return
         depth = max(float(fit.landmark_points[_WRIST + side, 2]), 0.3)
         stature = _stature(fit)
-        length = _LENGTH_M * stature * self._intrinsics.focal * scale / depth
+        length = _LENGTH_M * stature * self._intrinsics.focal * view.scale / depth
         knuckles = (pinky + index) / 2
         reach = knuckles - wrist
         extent = float(np.linalg.norm(reach))
@@ -95,7 +92,7 @@ class HandMaker:
             past = _ramp(box, forearm / length, float(wrist @ forearm) / length)
             prior -= 25.0 * np.maximum(-past - 0.04, 0.0)
         evidence = colours.evidence(SKIN, ((CLOTH, 0.6), (ROOM, 0.25), (HAIR, 0.15)))
-        bins = colour_bins(small[box])
+        bins = colour_bins(view.small[box])
         colour = np.take(np.clip(evidence, -2.5, 2.5), bins)
         score = np.float32(1.1) * colour + prior
         limbs, other = self._skin_beside(points - offset, bones.shape, length / _LENGTH_M / stature, side)

@@ -17,7 +17,7 @@ from inference.body_fit import Fit
 from inference.body_model import BONES, REGIONS, BodyModel
 from inference.camera import Intrinsics
 from inference.colours import CLOTH, HAIR, ROOM, SKIN, TROUSERS, ColourModel, colour_bins
-from inference.hands import HandMaker, box_of, pixel
+from inference.hands import HandMaker, View, box_of, pixel
 from inference.kinematics import Array
 from inference.shrink import WORKING_SIDE, Picture, cv, shrink
 
@@ -76,7 +76,7 @@ class LayerMaker:
         if self._frames <= LEARN_FRAMES:
             self.learn()
         self._draw_head(layers, small, person, hull, up, head_px)
-        self._hands.draw(layers, small, points, landmarks[:, 2], fit, scale, self.colours)
+        self._hands.draw(layers, View(small, points, landmarks[:, 2], fit, scale), self.colours)
         if self._channels == 4:
             self._draw_worn(layers, small)
         return layers
