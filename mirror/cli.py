@@ -158,6 +158,7 @@ def build_parser() -> argparse.ArgumentParser:
             for name, add_arguments, function, text in (
                 ("sample", fabric.add_sample_arguments, "sample", "make a fabric of a class and a palette"),
                 ("train", fabric.add_train_arguments, "train", "train the fabric GAN"),
+                ("choose", fabric.add_choose_arguments, "choose", "choose the designs of trained weights"),
                 ("import", fabric.add_import_arguments, "import_swatches", "make fabrics of swatch photos"),
             ):
                 action = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")

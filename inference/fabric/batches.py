@@ -35,12 +35,22 @@ def draw_noise(
     ]
 
 
+def pictured_odds(data: SwatchSet, real_share: float, index: int) -> float:
+    """Of a class's tiles, the share that pictures have where ``real_share`` of all are pictures; 0..1."""
+    woven, pictured = (
+        share * int(((data.classes == index) & part).sum()) / max(int(part.sum()), 1)
+        for share, part in ((1 - real_share, data.source < 0), (real_share, data.source >= 0))
+    )
+    if woven + pictured > 0:
+        return pictured / (woven + pictured)
+    return float(not ((data.classes == index) & (data.source < 0)).any())
+
+
 def choose_designs(data: SwatchSet, real_share: float, seed: int) -> NDArray[np.int64]:
     """Rows of ``data`` (classes, PRIORS): woven tiles and pictures of each class, as often as trained on.
 
     -1 throughout for a class that has no tile.
     """
-    all_woven, all_pictured = int((data.source < 0).sum()), int((data.source >= 0).sum())
     out = np.full((len(NAMES), PRIORS), -1, np.int64)
     for index in range(len(NAMES)):
         draw = np.random.default_rng([seed, index])
@@ -48,10 +58,7 @@ def choose_designs(data: SwatchSet, real_share: float, seed: int) -> NDArray[np.
         parts = (np.flatnonzero(mine & (data.source < 0)), np.flatnonzero(mine & (data.source >= 0)))
         if not any(len(part) for part in parts):
             continue
-        woven = (1 - real_share) * len(parts[0]) / max(all_woven, 1)
-        pictured = real_share * len(parts[1]) / max(all_pictured, 1)
-        odds = pictured / (woven + pictured) if woven + pictured > 0 else float(not len(parts[0]))
-        from_picture = draw.random(PRIORS) < odds
+        from_picture = draw.random(PRIORS) < pictured_odds(data, real_share, index)
         for part, where in zip(parts, (~from_picture, from_picture), strict=True):
             if where.any():
                 out[index, where] = draw.permutation(np.resize(draw.permutation(part), int(where.sum())))

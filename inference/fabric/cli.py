@@ -33,6 +33,9 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out swatches with it in their name",
     )
     parser.add_argument("--crops", type=int, default=24, help="tiles cut from each swatch")
+    parser.add_argument(
+        "--dye", type=float, default=0.0, help="share of these that are dyed in other colours, 0 to 1"
+    )
     parser.add_argument("--procedural", type=int, default=200, help="woven tiles a class")
     parser.add_argument("--steps", type=int, default=6000, help="steps to reach in all")
     parser.add_argument("--batch", type=int, default=8, help="fabrics a step and process")
@@ -62,6 +65,8 @@ def train(options: argparse.Namespace) -> int:
 
     if options.procedural < 1 and options.swatches is None:
         raise MirrorError("nothing to train on: give --swatches FOLDER, or --procedural above 0")
+    if not 0 <= options.dye <= 1:
+        raise MirrorError(f"--dye {options.dye:g}: give a share from 0 to 1")
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         raise MirrorError("no CUDA device here; train with --device cpu")
     if options.threads:
@@ -74,6 +79,7 @@ def train(options: argparse.Namespace) -> int:
         per_class=options.procedural,
         seed=options.seed,
         without=options.without,
+        dye=options.dye,
         rank=rank,
     )
     schedule = Schedule(steps=options.steps, batch=options.batch, seed=options.seed)
@@ -122,9 +128,46 @@ def _command(options: argparse.Namespace) -> str:
         words += ["--swatches", "SWATCHES", "--crops", str(options.crops)]
         for word in options.without:
             words += ["--without", word]
+        if options.dye:
+            words += ["--dye", f"{options.dye:g}"]
     for word in options.set:
         words += ["--set", word]
     return shlex.join(words)
+
+
+def add_choose_arguments(parser: argparse.ArgumentParser) -> None:
+    """``mirror fabric choose``'s arguments."""
+    parser.add_argument("run", type=Path, help="folder of a run of mirror fabric train")
+    parser.add_argument("--out", type=Path, help="file to write; the run's own weights by default")
+    parser.add_argument(
+        "--share", type=float, default=0.3, help="of the designs that come from pictures, 0 to 1"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def choose(options: argparse.Namespace) -> int:
+    """Run ``mirror fabric choose``."""
+    require_torch()
+    from inference.fabric.choice import Choice, Loom
+    from inference.fabric.choice import choose as run
+    from inference.fabric.train import keep_memory, load_run
+    from inference.fabric.weights import WEIGHTS, save_weights
+
+    if not 0 <= options.share <= 1:
+        raise MirrorError(f"--share {options.share:g}: give a share from 0 to 1")
+    weights = options.run / "fabric_gan.safetensors"
+    keep_memory()
+    trainer = load_run(options.run)
+    _, facts = WEIGHTS.load(weights)
+    if facts["steps"] != str(trainer.step):
+        raise MirrorError(f"{weights}: of step {facts['steps']}, the checkpoint of {trainer.step}; train on")
+    loom = Loom(trainer.ema, trainer.ema_encoder, trainer.recogniser, trainer.device)
+    picked = run(trainer.data, loom, Choice(options.share, seed=options.seed), say=print)
+    told = f"mirror fabric choose DIR --share {options.share:g} --seed {options.seed}"
+    out = options.out or weights
+    save_weights(trainer.ema, trainer.priors(picked), facts | {"designs": told}, out)
+    print(out)
+    return 0
 
 
 def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
@@ -241,6 +284,7 @@ _COMMANDS: dict[
     str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]
 ] = {
     "train": (add_train_arguments, train),
+    "choose": (add_choose_arguments, choose),
     "sample": (add_sample_arguments, sample),
     "import": (add_import_arguments, import_swatches),
     "evaluate": (add_evaluate_arguments, evaluate),

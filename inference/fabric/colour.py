@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import numpy as np
@@ -75,6 +76,26 @@ def delta_e(lab_a: ArrayLike, lab_b: ArrayLike) -> Array:
     r = -2 * np.sqrt(chroma**7 / (chroma**7 + 25.0**7)) * np.sin(turn)
     l_, c_, h_ = d_light / s_light, d_chroma / s_chroma, d_hue / s_hue
     return np.asarray(np.sqrt(np.maximum(l_**2 + c_**2 + h_**2 + r * c_ * h_, 0.0)), np.float32)
+
+
+def redye(picture: Array, palette: Array, other: Array) -> Array:
+    """The cloth (H, W, 3) sRGB 0..1 with its yarns of ``palette`` (k, 3) dyed in ``other`` (k, 3).
+
+    Each pixel is taken for a mixture of two of the yarns in linear light, times the light on it.
+    """
+    pixels, was, will = to_linear(picture).reshape(-1, 3), to_linear(palette), to_linear(other)
+    best = np.full(len(pixels), np.inf, np.float32)
+    before, after = np.empty_like(pixels), np.empty_like(pixels)
+    for a, b in itertools.combinations_with_replacement(range(len(was)), 2):
+        along = was[b] - was[a]
+        share = np.clip((pixels - was[a]) @ along / max(float(along @ along), 1e-9), 0, 1)[:, None]
+        mixed = was[a] + share * along
+        far = np.linalg.norm(pixels - mixed, axis=1)
+        nearer = far < best
+        best = np.where(nearer, far, best)
+        before[nearer], after[nearer] = mixed[nearer], (will[a] + share * (will[b] - will[a]))[nearer]
+    light = (pixels.mean(1) + 0.004) / (before.mean(1) + 0.004)
+    return to_srgb(after * light[:, None]).reshape(picture.shape)
 
 
 def parse_palette(text: str) -> Array:

@@ -23,6 +23,7 @@ def training_set(
     per_class: int,
     seed: int,
     without: Sequence[str] = (),
+    dye: float = 0.0,
     rank: int = 0,
 ) -> tuple[SwatchSet, dict[str, str]]:
     """(the run's tiles, what they are in words). Built once into ``out``; a resumed run reads them again.
@@ -41,6 +42,7 @@ def training_set(
         if not photos:
             raise MirrorError(f"{swatches}: every swatch is held out or left out")
         wanted += f"; {crops} tiles of each of {len(photos)} swatches"
+        wanted += f", {dye:g} of them dyed in other colours" if dye else ""
     note = held.with_suffix(".txt")
     if rank == 0 and not (held.exists() and note.exists()):
         out.mkdir(parents=True, exist_ok=True)
@@ -48,7 +50,7 @@ def training_set(
         if photos is not None:
             from inference.fabric.dataset import tiles
 
-            data = data.join(tiles(photos, crops, seed, whole=True))
+            data = data.join(tiles(photos, crops, seed, whole=True, dye=dye))
         data.save(held)
         note.write_text(wanted, "utf-8")
     deadline = time.monotonic() + _PATIENCE_S

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inference.fabric.colour import parse_palette, to_linear, to_srgb, write_palette
+from inference.fabric.colour import parse_palette, redye, to_linear, to_srgb, write_palette
 from inference.fabric.labels import (
     Repeat,
     find_palette,
     find_repeats,
+    find_waves,
     fit_palette,
     guess_class,
     luminance,
@@ -29,7 +30,7 @@ from inference.fabric.labels import (
 from inference.fabric.review import Entry, Label, merge, read_review, write_review
 from inference.fabric.split import file_digest
 from inference.fabric.swatches import TILE, SwatchSet
-from inference.fabric.weave import CLASSES, COLOURS, NAMES, check_class
+from inference.fabric.weave import CLASSES, COLOURS, NAMES, PATTERNED, check_class, random_palette
 from mirror.errors import MirrorError
 
 Array = NDArray[np.float32]
@@ -141,17 +142,23 @@ def guess(albedo: NDArray[np.uint8], name: str) -> Label:
     )
 
 
-def tiles(swatches: Iterable[Swatch], per_swatch: int, seed: int, *, whole: bool = False) -> SwatchSet:
+def tiles(
+    swatches: Iterable[Swatch], per_swatch: int, seed: int, *, whole: bool = False, dye: float = 0.0
+) -> SwatchSet:
     """``per_swatch`` augmented crops of each swatch, TILE px at the class's scale.
 
-    ``whole``: a picture about as large as a tile is taken whole, as one repeat of its cloth.
+    ``whole``: a picture about as large as a tile is taken whole, as one repeat of its cloth. ``dye``: the
+    share of the tiles that are dyed in another palette.
     """
     rows: list[tuple[Array, str, Array, Array]] = []
     source, closed = [], []
     for index, swatch in enumerate(swatches):
         one = whole and _scale(swatch) * min(swatch.albedo.shape[:2]) < _WHOLE * TILE
         cut = _whole if one else _crop
-        rows += [cut(swatch, np.random.default_rng([seed, index, k])) for k in range(per_swatch)]
+        for k in range(per_swatch):
+            row = cut(swatch, np.random.default_rng([seed, index, k]))
+            again = np.random.default_rng([seed, index, k, 1])
+            rows.append(_dyed(row, again) if again.random() < dye else row)
         source += [index] * per_swatch
         closed += [one] * per_swatch
     n = len(rows)
@@ -233,9 +240,10 @@ def _whole(swatch: Swatch, rng: np.random.Generator) -> tuple[Array, str, Array,
     """The picture as one tile, augmented; as ``_crop``."""
     fabric: NDArray[Any] = np.dstack([swatch.albedo.astype(np.float32) / 255, swatch.height])
     fabric = cv2.resize(fabric, (TILE, TILE), interpolation=cv2.INTER_AREA)
-    pattern = np.diag([_turns(fabric[..., :3].mean(2), axis) for axis in (1, 0)]).astype(np.float32)
-    cycles = _cycles(swatch.label, fabric, TILE / swatch.albedo.shape[1])
-    return _augmented(swatch, fabric, np.stack([pattern, *cycles[1:]]), rng)
+    cycles = _cycles(swatch.label, fabric, TILE / swatch.albedo.shape[1], torus=True)
+    if swatch.label.fabric_class in PATTERNED:
+        cycles[0] = np.diag([_turns(fabric[..., :3].mean(2), axis) for axis in (1, 0)])
+    return _augmented(swatch, fabric, cycles, rng)
 
 
 def _turns(light: NDArray[np.floating], axis: int) -> int:
@@ -282,8 +290,28 @@ def _augmented(
     return np.ascontiguousarray(out), name, palette, cycles.astype(np.float32)
 
 
-def _cycles(label: Entry, fabric: NDArray[Any], scale: float) -> NDArray[np.floating]:
-    """Wave vectors (3, 2, 2) in cycles a tile: the label's pattern, and the yarns found in this crop."""
+def _dyed(row: tuple[Array, str, Array, Array], rng: np.random.Generator) -> tuple[Array, str, Array, Array]:
+    """A tile as ``_crop`` gives it, in other colours, as many.
+
+    Yarns of a class with no pattern get one dye in common: their contrast is the weave's.
+    """
+    fabric, name, palette, cycles = row
+    other = random_palette(rng, len(palette))
+    if name not in PATTERNED:
+        gain = to_linear(other[0]) / np.maximum(to_linear(palette[0]), 0.004)
+        other = to_srgb(to_linear(palette) * gain)
+    albedo = redye(fabric[..., :3], palette, other)
+    return np.concatenate([albedo, fabric[..., 3:]], -1), name, other, cycles
+
+
+def _cycles(label: Entry, fabric: NDArray[Any], scale: float, *, torus: bool = False) -> NDArray[np.floating]:
+    """Wave vectors (3, 2, 2) in cycles a tile: the label's pattern, and the yarns found in this crop.
+
+    A class with no pattern has the yarns there too: a series on the picture's own blotches would draw
+    them again in every cloth.
+    """
+    if label.fabric_class not in PATTERNED:
+        return np.stack([find_waves(fabric[..., :3].mean(2), fabric[..., 3], torus=torus)] * 3)
     seen = np.rint(np.clip(fabric[..., :3], 0, 1) * 255).astype(np.uint8)
     fine = find_repeats(seen, 3.0)
     yarn = wave_vectors(*fine) * TILE if fine else np.diag([TILE / 4, TILE / 4])

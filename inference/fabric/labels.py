@@ -124,6 +124,40 @@ def wave_vectors(first: Repeat, second: Repeat) -> Array:
     return np.asarray(np.linalg.inv(basis).T, np.float32)
 
 
+def find_waves(light: NDArray[np.floating], height: NDArray[np.floating], *, torus: bool) -> Array:
+    """The wave vectors (2, 2) of a cloth with no pattern, in cycles a picture, (x, y), shortest first.
+
+    ``light`` and ``height`` (N, N) 0..1; ``torus``: they wrap. Of the spectrum's strong peaks the two
+    coarsest that point apart. What repeats less often than seven times is unevenness, no weave. Where
+    there is one peak, the second lies square to it; where there is none, yarns of 4 px.
+    """
+    n = len(light)
+    window = np.ones((n, n)) if torus else np.hanning(n)[:, None] * np.hanning(n)
+    power = np.zeros((n, n))
+    for part in (light, height):
+        seen = np.abs(np.fft.fft2((part - part.mean()) * window)) ** 2
+        power += seen / max(float(seen.sum()), 1e-9)
+    y, x = (np.rint(f * n) for f in np.meshgrid(np.fft.fftfreq(n), np.fft.fftfreq(n), indexing="ij"))
+    far = np.hypot(x, y)
+    power = ndimage.gaussian_filter(power, 0.7, mode="wrap") * ((far >= 7) & ((y > 0) | ((y == 0) & (x > 0))))
+    # A peak must stand out of its ring, or the fall of the spectrum alone would pass for a weave.
+    ring = np.rint(far).astype(int)
+    inside = np.bincount(ring.ravel(), far.ravel() >= 7)
+    level = (np.bincount(ring.ravel(), power.ravel()) / np.maximum(inside, 1))[ring]
+    peaks = (power == ndimage.maximum_filter(power, 5, mode="wrap")) & (power > 6 * level)
+    if not peaks.any():
+        return np.diag([n / 4, n / 4]).astype(np.float32)
+    peaks &= power >= 0.2 * power[peaks].max()
+    order = np.argsort(far[peaks], kind="stable")
+    found = np.stack([x[peaks], y[peaks]], -1)[order]
+    first = found[0]
+    apart = np.abs(found @ np.array([-first[1], first[0]])) > 0.35 * np.hypot(*first) * np.hypot(*found.T)
+    second = found[apart][0] if apart.any() else np.array([-first[1], first[0]])
+    if abs(first[1]) > abs(first[0]) and abs(second[0]) >= abs(second[1]):
+        first, second = second, first
+    return np.stack([first, second]).astype(np.float32)
+
+
 def find_palette(picture: NDArray[np.uint8]) -> Array:
     """1 to 4 dominant colours, sRGB 0..1 (k, 3), the commonest first; alike ones (ΔE2000 < 14) are merged."""
     small = cv2.GaussianBlur(picture, (0, 0), 1.0)

@@ -289,8 +289,12 @@ class Recogniser(nn.Module):
 
     def forward(self, fabric: Tensor) -> Tensor:
         """Class logits (B, classes) of standardised fabrics (B, 4, H, W)."""
+        return self.out(self.describe(fabric))  # type: ignore[no-any-return]
+
+    def describe(self, fabric: Tensor) -> Tensor:
+        """Traits (B, 256) of standardised fabrics (B, 4, H, W): each feature's mean and strength."""
         seen = self.features(fabric[:, :3]).flatten(2)
-        return self.out(torch.cat([seen.mean(2), seen.square().mean(2).add(1e-6).sqrt()], 1))  # type: ignore[no-any-return]
+        return torch.cat([seen.mean(2), seen.square().mean(2).add(1e-6).sqrt()], 1)
 
 
 class Encoder(nn.Module):

@@ -64,14 +64,14 @@ def sample(
     if seed < 0:
         raise MirrorError(f"seed {seed}: give a whole number from 0 up")
     colours = fill_palette(palette, check_class(fabric_class))
-    recipe = generator.recipe(fabric_class, len(colours), seed)
+    recipe = generator.recipe(fabric_class, colours, seed)
     words = f"class {fabric_class}, palette {write_palette(palette)}, seed {seed}"
     if blend is not None:
         if not 0 <= blend.share <= 1:
             raise MirrorError(f"share {blend.share}: give a number from 0 to 1")
         other_class = check_class(blend.fabric_class or fabric_class)
         other_seed = seed if blend.seed is None else blend.seed
-        other = generator.recipe(other_class, len(colours), other_seed)
+        other = generator.recipe(other_class, colours, other_seed)
         recipe = interpolate(recipe, other, blend.share)
         words += f", {blend.share:g} of the way to class {other_class}, seed {other_seed}"
     albedo, height = generator.fabric(recipe, colours, size)

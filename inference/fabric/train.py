@@ -43,7 +43,7 @@ from inference.fabric.losses import (
     texture_loss,
 )
 from inference.fabric.network import Discriminator, Encoder, Generator, Recogniser
-from inference.fabric.swatches import SwatchSet
+from inference.fabric.swatches import SwatchSet, load_swatches
 from inference.fabric.weave import NAMES, PATTERNED
 from inference.fabric.weights import Priors, save_weights
 from mirror.errors import MirrorError
@@ -62,7 +62,8 @@ class Schedule:
     ``reconstruction_plain`` for classes with no pattern: an L1 term asks for the mean of all fuzz, which
     is none, but only it teaches which design a style stands for. ``real_share``: of the
     tiles that come from pictures, where there are any. ``recognition``: of being told for its class, in
-    crops of ``view`` px. ``bfloat16``: convolutions and matrix products run at that precision; losses
+    crops of ``view`` px under noise of deviation ``grain``, so that no faint trait passes for the class.
+    ``bfloat16``: convolutions and matrix products run at that precision; losses
     and optimisers in float32 all the same. ``decay``: the last share of the steps, over
     which both rates fall linearly to a twentieth.
     """
@@ -85,6 +86,7 @@ class Schedule:
     kl: float = 0.0001
     recognition: float = 0.2
     view: int = 96
+    grain: float = 0.0
     bfloat16: bool = False
     ema: float = 0.998
     real_share: float = 0.5
@@ -153,7 +155,7 @@ class Trainer:
         total = total + s.kl * losses["kl"] + s.palette * losses["palette"] + s.texture * losses["texture"]
         real_view, made_view = (self._view(x, chance, s.crop) for x in (real, made))
         losses["discriminator"] = self._judge(real_view, made_view.detach(), classes, losses)
-        real_view, made_wide = (self._view(x, chance, s.view) for x in (real, made))
+        real_view, made_wide = (self._grainy(self._view(x, chance, s.view), chance) for x in (real, made))
         with self._precision():
             logits = self.recogniser(real_view)
         losses["recogniser"] = recognition_loss(logits.float(), classes)
@@ -184,6 +186,11 @@ class Trainer:
         """What the discriminator or the recogniser is shown: a crop of the fabric, augmented."""
         return standardise(augment(fabric, chance, min(side, *fabric.shape[2:])))
 
+    def _grainy(self, view: Tensor, chance: torch.Generator) -> Tensor:
+        """What the recogniser is shown: see ``Schedule.grain``."""
+        grain = self.schedule.grain
+        return view + grain * torch.randn(view.shape, generator=chance).to(view.device) if grain else view
+
     def _draw(self, draw: np.random.Generator) -> NDArray[np.integer]:
         """The rows of a step's batch: each from a picture or woven, by ``real_share``."""
         n = self.schedule.batch
@@ -203,9 +210,13 @@ class Trainer:
             for group in optimiser.param_groups:
                 group["lr"] = rate * min(1.0, max(left, 0.05))
 
-    def priors(self) -> Priors:
-        """The designs that samples start from, with the encoder's EMA posterior of each."""
-        picked = choose_designs(self.data, self.schedule.real_share, self.schedule.seed)
+    def priors(self, picked: NDArray[np.int64] | None = None) -> Priors:
+        """The designs that samples start from, with the encoder's EMA posterior of each.
+
+        ``picked``: rows of the data (classes, PRIORS), or as often as trained on.
+        """
+        if picked is None:
+            picked = choose_designs(self.data, self.schedule.real_share, self.schedule.seed)
         shape, there = picked.shape, picked >= 0
         rows = self.data.take(np.maximum(picked.ravel(), 0))
         styles = []
@@ -220,6 +231,8 @@ class Trainer:
             np.concatenate(styles).reshape(*shape, 2, STYLE) * there[..., None, None],
             cycles * there[..., None, None, None],
             rows.count.reshape(shape) * there,
+            rows.palette.reshape(*shape, *rows.palette.shape[1:]) * there[..., None, None],
+            (rows.source >= 0).reshape(shape) & there,
         )
 
     def _judge(self, real: Tensor, made: Tensor, classes: Tensor, losses: dict[str, Tensor]) -> Tensor:
@@ -283,6 +296,15 @@ class Trainer:
             "make_optimiser": self.make_optimiser,
             "judge_optimiser": self.judge_optimiser,
         }
+
+
+def load_run(run: Path, device: str = "cpu") -> Trainer:
+    """The trainer of a run's folder, as its checkpoint left it. MirrorError if it is damaged or missing."""
+    data, path = load_swatches(run / "swatches.npz"), run / "checkpoint.pt"
+    schedule = Schedule(**read_checkpoint(path, _FORMAT, torch.device(device))["schedule"])
+    trainer = Trainer(data, schedule, device)
+    trainer.load(path)
+    return trainer
 
 
 def join_processes(device: str) -> tuple[int, int]:

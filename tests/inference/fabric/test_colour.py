@@ -3,7 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference.fabric.colour import delta_e, dominant_colours, parse_palette, to_lab, to_linear, to_srgb
+from inference.fabric.colour import (
+    delta_e,
+    dominant_colours,
+    parse_palette,
+    redye,
+    to_lab,
+    to_linear,
+    to_srgb,
+)
 from mirror.errors import MirrorError
 
 
@@ -47,6 +55,22 @@ def test_palette_is_no_colour(text: str) -> None:
     """A typing slip must be named, not woven in some colour nobody asked for."""
     with pytest.raises(MirrorError, match="colour"):
         parse_palette(text)
+
+
+def test_redyed_cloth_keeps_its_weave() -> None:
+    """Dye moves the colours and nothing else: mixtures stay mixtures, shade stays shade."""
+    rng = np.random.default_rng(0)
+    yarns = parse_palette("#7a1f1f,#10243f,#d8d0c0")
+    other = parse_palette("#345a3c,#b0b8c0,#d0a030")
+    share = rng.dirichlet([1, 1], (8, 8))
+    pair = np.eye(3)[rng.integers(0, 2, (8, 8))[..., None] + np.arange(2)]
+    light = rng.uniform(0.97, 1.03, (8, 8, 1))
+    mix = np.einsum("hwp,hwpk->hwk", share, pair)
+    cloth, wanted = (to_srgb(mix @ to_linear(colours) * light) for colours in (yarns, other))
+    assert np.abs(redye(cloth, yarns, other) - wanted).mean() < 0.02
+    assert np.abs(redye(cloth, yarns, yarns) - cloth).mean() < 0.01
+    one = redye(to_srgb(0.3 * light * np.ones(3)), to_srgb(np.full((1, 3), 0.3)), other[:1])
+    assert one == pytest.approx(to_srgb(to_linear(other[0]) * light), abs=0.01)
 
 
 def test_dominant_colours() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from inference.fabric.colour import delta_e, parse_palette, to_lab
 from inference.fabric.dataset import build, height_from_normal, tiles
 from inference.fabric.importing import import_fabric, make_tileable
-from inference.fabric.labels import find_palette, find_repeats, fit_palette, wave_vectors
+from inference.fabric.labels import find_palette, find_repeats, find_waves, fit_palette, wave_vectors
 from inference.fabric.review import FILE
 from inference.fabric.sample import normal_map
 from inference.fabric.swatches import TILE
@@ -136,6 +136,40 @@ def test_a_picture_of_one_repeat_is_taken_whole(tmp_path: Path) -> None:
     repeats = float(cloth.cycles[0, 0, 0])
     for row in made.cycles[2:]:
         assert np.abs(row[0]).max(1).tolist() == [repeats, repeats]
+
+
+@pytest.mark.parametrize("torus", [True, False])
+def test_waves_of_a_cloth_without_pattern(torus: bool) -> None:
+    """The yarns' own waves, not the photo's blotches: a series on those would print them on every cloth."""
+    y, x = np.indices((128, 128)) * 2 * np.pi / 128
+    weave_ = np.cos(12 * x + 13 * y) + 0.8 * np.cos(-12 * x + 13 * y) + 0.5 * np.cos(24 * x)
+    blotch = 3 * np.cos(x + y) + 2 * np.cos(3 * x)
+    noise = np.random.default_rng(0).normal(0, 0.3, x.shape)
+    light = 0.5 + 0.05 * (weave_ + blotch + noise)
+    found = {
+        tuple(np.rint(v * np.sign(v[1] or 1)).astype(int)) for v in find_waves(light, light, torus=torus)
+    }
+    assert found == {(12, 13), (-12, 13)}
+    ribs = 0.5 + 0.1 * np.cos(9 * x)
+    assert find_waves(ribs, ribs * 0, torus=True).tolist() == [[9, 0], [0, 9]]
+    assert np.abs(find_waves(noise * 0, noise * 0, torus=True)).tolist() == [[32, 0], [0, 32]]
+
+
+def test_dye_changes_the_colours_of_some_tiles(folder: Path) -> None:
+    """A denim taught in blue alone is no denim in grey; the proof's tiles are never dyed."""
+    found = build(folder)
+    plain, dyed = (tiles(found, 6, seed=0, whole=True, dye=dye) for dye in (0.0, 0.5))
+    moved = np.abs(plain.palette - dyed.palette).max((1, 2)) > 0.02
+    assert 0.2 < moved.mean() < 0.8
+    assert np.array_equal(plain.albedo[~moved], dyed.albedo[~moved])
+    assert np.array_equal(plain.height, dyed.height)
+    assert np.array_equal(plain.cycles, dyed.cycles)
+    for i in np.flatnonzero(moved):
+        far = delta_e(to_lab(dyed.albedo[i] / 255.0)[..., None, :], to_lab(dyed.palette[i, : dyed.count[i]]))
+        near = delta_e(
+            to_lab(dyed.albedo[i] / 255.0)[..., None, :], to_lab(plain.palette[i, : plain.count[i]])
+        )
+        assert np.median(far.min(-1)) < np.median(near.min(-1))
 
 
 def test_palette_fits_the_class() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from mirror.errors import MirrorError
 from render.fabrics import load_fabric
 
 _PALETTE = parse_palette("#7a1f1f,#10243f,#d8d0c0")
+_COLOURS = parse_palette("#7a1f1f,#10243f,#d8d0c0,#c9b030")
 
 
 def test_numpy_generator_is_the_trained_network(shipped: FabricGenerator) -> None:
@@ -35,7 +37,7 @@ def test_numpy_generator_is_the_trained_network(shipped: FabricGenerator) -> Non
     network.load_state_dict(
         {k.removeprefix("net."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("net.")}
     )
-    recipe = shipped.recipe("tartan", 3, 11)
+    recipe = shipped.recipe("tartan", _PALETTE[:3], 11)
     rng = np.random.default_rng(0)
     noise = {s: rng.standard_normal((n, 64 // s, 96 // s), np.float32) for s, n in NOISE.items()}
     albedo, height = shipped.render(recipe, _PALETTE, noise)
@@ -54,6 +56,36 @@ def test_numpy_generator_is_the_trained_network(shipped: FabricGenerator) -> Non
     assert np.abs(made[3] - height).max() < 2e-4
 
 
+def test_a_picture_is_woven_in_its_own_colours(shipped: FabricGenerator) -> None:
+    """Denim's photographed designs are blue: asked for in blue they are likely, in lilac and green not."""
+    index = NAMES.index("denim")
+    pictured = shipped._pictured[index]
+    assert pictured.any()
+    assert not pictured.all()
+    own = shipped._palettes[index, np.flatnonzero(pictured)[0], :2]
+    for palette, likely in ((own, True), (parse_palette("#c9a0ff,#30e050"), False)):
+        odds = shipped.odds(index, palette)
+        assert odds.sum() == pytest.approx(1)
+        assert (odds[pictured].sum() > 0.3) == likely
+        assert len(set(odds[~pictured].round(12)) - {0.0}) == 1
+    # Designs taught with as many colours, or any where a class has none of so many.
+    odds = shipped.odds(NAMES.index("plain"), own)
+    assert (odds[shipped._counts[NAMES.index("plain")] != 2] == 0).all()
+    assert (shipped.odds(NAMES.index("jersey"), own) > 0).any()
+
+
+@pytest.mark.parametrize("name", ["floral", "tartan", "plain"])
+def test_one_seed_and_the_next_are_of_different_designs(shipped: FabricGenerator, name: str) -> None:
+    """A shopper who asks for another floral must not be shown the same one."""
+    palette = _COLOURS[: COLOURS[name][1]]
+    recipes = [shipped.recipe(name, palette, seed) for seed in range(8)]
+    apart = [np.linalg.norm(a.condition - b.condition) for a, b in itertools.pairwise(recipes)]
+    size = np.mean(
+        [np.linalg.norm(r.condition - np.mean([q.condition for q in recipes], 0)) for r in recipes]
+    )
+    assert min(apart) > 0.3 * size
+
+
 def test_the_torus_has_no_seam(shipped: FabricGenerator) -> None:
     """Exact tiling: noise moved round the torus moves the fabric and changes nothing else.
 
@@ -61,7 +93,7 @@ def test_the_torus_has_no_seam(shipped: FabricGenerator) -> None:
     """
     from dataclasses import replace
 
-    recipe = replace(shipped.recipe("melange", 2, 3), lattice=np.zeros((3, 2, 2), np.float32))
+    recipe = replace(shipped.recipe("melange", _PALETTE[:2], 3), lattice=np.zeros((3, 2, 2), np.float32))
     shipped_learned = shipped._net["learned.weight"], shipped._net["learned.bias"]
     shipped._net["learned.weight"] = np.zeros_like(shipped_learned[0])
     shipped._net["learned.bias"] = np.zeros_like(shipped_learned[1])
@@ -82,17 +114,17 @@ def test_the_torus_has_no_seam(shipped: FabricGenerator) -> None:
 def test_lattice_closes_on_any_torus(shipped: FabricGenerator, size: tuple[int, int]) -> None:
     """Every wave makes whole turns, and a weave's yarns stay in step with its interlacing."""
     for name in NAMES:
-        recipe = shipped.recipe(name, COLOURS[name][1], 5)
+        recipe = shipped.recipe(name, _COLOURS[: COLOURS[name][1]], 5)
         vectors = shipped._wave_vectors(recipe, *size)
         assert np.array_equal(vectors, np.rint(vectors))
-    twill = whole_cycles(shipped.recipe("twill", 2, 5).lattice, *size)
+    twill = whole_cycles(shipped.recipe("twill", _PALETTE[:2], 5).lattice, *size)
     assert np.array_equal(np.abs(twill[2]), np.abs(twill[1]) * 4)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_same_seed_same_fabric(shipped: FabricGenerator, name: str) -> None:
     """A reorder of "tartan, seed 7" is the same cloth; another seed is another."""
-    palette = _PALETTE[: COLOURS[name][1]]
+    palette = _COLOURS[: COLOURS[name][1]]
     first, again, other = (sample(shipped, name, palette, seed, (64, 64)) for seed in (7, 7, 8))
     assert np.array_equal(first.albedo, again.albedo)
     assert np.array_equal(first.normal, again.normal)
@@ -184,7 +216,7 @@ def test_does_not_overwrite_other_things(shipped: FabricGenerator, tmp_path: Pat
 
 def test_interpolation_goes_from_one_to_the_other(shipped: FabricGenerator) -> None:
     """A slider between two designs starts at the one and ends at the other."""
-    start, end = shipped.recipe("stripe", 2, 1), shipped.recipe("gingham", 2, 9)
+    start, end = shipped.recipe("stripe", _PALETTE[:2], 1), shipped.recipe("gingham", _PALETTE[:2], 9)
     assert np.allclose(interpolate(start, end, 0).condition, start.condition, atol=1e-5)
     assert np.allclose(interpolate(start, end, 1).condition, end.condition, atol=1e-5)
     assert np.allclose(interpolate(start, end, 0.5).lattice, (start.lattice + end.lattice) / 2)
