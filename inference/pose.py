@@ -185,6 +185,12 @@ class PoseTracker:
         self._follow(nothing, 1)
         self._everybody(nothing)
 
+    def forget(self) -> None:
+        """Look for somebody anew: the next frame has nothing to do with the one before."""
+        self._last = self._colours = None
+        self._suspect = self._lost = 0
+        self._others = []
+
     def close(self) -> None:
         """Free the networks."""
         self._follower.close()

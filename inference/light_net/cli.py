@@ -96,7 +96,7 @@ def train(options: argparse.Namespace) -> int:
     }
     begun = WEIGHTS.load(options.start) if options.start is not None else None
     if begun is not None:
-        facts["started_from"] = begun[1].get("command", "weights of unknown origin")
+        facts["started_from"] = _history(begun[1])
     schedule = Schedule(
         steps=options.steps,
         steps_planned=options.planned or options.steps,
@@ -116,6 +116,14 @@ def train(options: argparse.Namespace) -> int:
     )
     print(options.out / "light_net.safetensors")
     return 0
+
+
+def _history(facts: dict[str, str]) -> str:
+    """What made weights: their command, the steps it had reached, and the same of what it started from."""
+    if "command" not in facts:
+        return "weights of unknown origin"
+    told = f"{facts['command']} ({facts.get('steps', 'some')} steps)"
+    return f"{told}; from {facts['started_from']}" if "started_from" in facts else told
 
 
 def _command(options: argparse.Namespace) -> str:

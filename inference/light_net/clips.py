@@ -134,12 +134,14 @@ def _estimate(frame: Picture, network: Network, model: BodyModel, looker: Looker
 def _compare(
     frame: Picture, plain: Estimate, network: Network, model: BodyModel, looker: Looker, found: Footage
 ) -> None:
-    """Mirror and darken a frame; pose, fit and light start anew each time."""
+    """Mirror and darken a frame; pose, fit and light start anew each time.
+
+    Who is not seen in the mirror image counts as lit from the opposite side.
+    """
     found.by_network.append(plain.by_network)
     flipped = _estimate(np.ascontiguousarray(frame[:, ::-1]), network, model, looker)
-    if flipped is not None:
-        there = main_direction(plain.sh) * (-1, 1, 1)
-        found.mirror_deg.append(angle_deg(there, main_direction(flipped.sh)))
+    there = main_direction(plain.sh) * (-1, 1, 1)
+    found.mirror_deg.append(180.0 if flipped is None else angle_deg(there, main_direction(flipped.sh)))
     dark = np.rint(255 * encode(_GAIN * TO_LINEAR[frame])).astype(np.uint8)
     darker = _estimate(dark, network, model, looker)
     if darker is not None:

@@ -26,7 +26,7 @@ from inference.light_net.scenes import Surroundings, shot
 from inference.shrink import Picture
 from mirror.errors import MirrorError
 
-VERSION = 2  # of what a shard holds
+VERSION = 3  # of what a shard holds
 _SHARD = 20  # figures
 _PLAIN = 0.25  # of the scenes have a wall close behind
 _CROPS = 24  # pairs of crops of each unlabelled picture

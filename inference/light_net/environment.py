@@ -7,6 +7,7 @@ Row 0 of a picture is straight up; columns go around the y axis.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -64,6 +65,19 @@ class Environment:
         scaled = self.radiance * (luminance ** (power - 1.0))[..., None]
         return Environment(self.name, scaled.astype(np.float32))
 
+    def recoloured(self, power: float, towards: Array, rgb: Array) -> Environment:
+        """Colours stronger (``power`` above 1) or paler, and times ``rgb`` (3,) ``towards`` (3,) a side.
+
+        The colour goes smoothly to none on the other side; luminances stay.
+        """
+        grey = LUMINANCE_RGB.astype(np.float32)
+        luminance = np.maximum(self.radiance @ grey, 1e-6)[..., None]
+        around = _around(self.radiance.shape[1], self.radiance.shape[0])
+        share = (0.5 + 0.5 * around @ towards.astype(np.float32)).reshape(luminance.shape)
+        logs = np.float32(power) * np.log(np.maximum(self.radiance / luminance, np.float32(0.02)))
+        coloured = np.exp(logs + share * np.log(rgb).astype(np.float32))
+        return Environment(self.name, coloured * (luminance / (coloured @ grey)[..., None]))
+
     def _coarse(self) -> tuple[Array, Array, Array]:
         """Directions (N, 3) world, radiance (N, 3), solid angle (N,)."""
         small = cv.resize(self.radiance, _COARSE, interpolation=cv.INTER_AREA).astype(np.float64)
@@ -113,6 +127,12 @@ def directions_of(size: tuple[int, int]) -> tuple[Array, Array]:
 
 
 _DIRECTIONS, _SOLID = directions_of(_COARSE)
+
+
+@lru_cache(maxsize=4)
+def _around(width: int, height: int) -> F32:
+    """World directions (h * w, 3) of a fine picture's pixels."""
+    return directions_of((width, height))[0].astype(np.float32)
 
 
 def rays() -> Array:

@@ -7,7 +7,6 @@ twice, as it is and in a mirror, so that mirroring a picture mirrors its light e
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from inference.kinematics import Array
@@ -78,12 +77,17 @@ class Network:
 
 def _convolve(x: F32, weight: F32, bias: F32) -> F32:
     """3x3, stride 2, padding 1, then ReLU; (B, C, h, w) to (B, K, h', w')."""
-    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    windows = sliding_window_view(padded, (3, 3), axis=(2, 3))[:, :, ::2, ::2]
-    batch, channels, height, width = windows.shape[:4]
-    columns = windows.transpose(0, 1, 4, 5, 2, 3).reshape(batch, channels * 9, height * width)
+    batch, channels, height, width = x.shape
+    padded = np.zeros((batch, channels, height + 2, width + 2), np.float32)
+    padded[:, :, 1:-1, 1:-1] = x
+    high, wide = (height + 1) // 2, (width + 1) // 2
+    windows = np.empty((batch, channels, 3, 3, high, wide), np.float32)
+    for i in range(3):
+        for j in range(3):
+            windows[:, :, i, j] = padded[:, :, i : i + 2 * high - 1 : 2, j : j + 2 * wide - 1 : 2]
+    columns = windows.reshape(batch, channels * 9, high * wide)
     out = weight.reshape(len(weight), -1) @ columns + bias[:, None]
-    return np.asarray(np.maximum(out, 0).reshape(batch, len(weight), height, width))
+    return np.asarray(np.maximum(out, 0).reshape(batch, len(weight), high, wide))
 
 
 def coefficients(out: Array) -> Array:

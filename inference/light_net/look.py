@@ -74,7 +74,8 @@ class Looker:
         return Look(seen.mask, fit, self._fitter.intrinsics)
 
     def forget(self) -> int:
-        """Another clip begins: its body is fitted anew. Returns the time (ns) to add to its own."""
+        """Another clip begins: who is in it is found anew. Returns the time (ns) to add to its own."""
+        self._tracker.forget()
         self._fitter = None
         return self._last_ns + _BETWEEN_NS
 

@@ -4,7 +4,7 @@ With light s (9 x RGB), its picture on normal n is B(n) s. Terms, over labelled 
 
 - sphere: |B(n)(s' - s)| over the light's own mean, on normals of the whole sphere, those that face the
   camera counting thrice (Huber);
-- colour: |chroma' - chroma| of those pictures, each over its own luminance;
+- colour: the angle between the colours of those pictures, radians, as the camera sees the sphere;
 - level: |log level' - log level|, weak, because reflectance is ambiguous;
 - direction: the distance of the main directions' unit vectors, more where the light has a side;
 - calibration: the Gaussian likelihood of the direction's error under the predicted variance.
@@ -31,6 +31,7 @@ from inference.light_net.forward import LEVEL_TINT, SIDE_TINT
 from inference.light_net.spherical import LUMINANCE_RGB
 
 _BASIS = torch.tensor(sh_basis(rays()), dtype=torch.float32)  # (RAYS, 9)
+_SEEN = torch.tensor(np.maximum(-rays()[:, 2], 0.0) * 4 + 0.02, dtype=torch.float32)  # mean about 1
 _WEIGHT = torch.tensor(np.where(rays()[:, 2] < 0, 3.0, 1.0) / 2, dtype=torch.float32)
 _GREY = torch.tensor(LUMINANCE_RGB, dtype=torch.float32)
 _FIRST = 0.282095
@@ -60,12 +61,11 @@ def sphere(first: Tensor, second: Tensor) -> Tensor:
     return (difference.mean(2) * _WEIGHT).mean()
 
 
-def chroma(sh: Tensor) -> Tensor:
-    """Colour (B, RAYS, 3) over luminance of a light's picture on a sphere."""
+def colours(sh: Tensor) -> Tensor:
+    """Unit colours (B, RAYS, 3) of a light's picture on a sphere."""
     pictures = torch.einsum("nk,bkc->bnc", _BASIS, sh)
-    floor = 0.05 * (sh[:, 0] * _FIRST) @ _GREY  # the dark side's colour is not seen
-    luminance = torch.maximum(pictures @ _GREY, floor[:, None].clamp_min(1e-6))
-    return pictures / luminance[..., None]
+    floor = 0.03 * (sh[:, 0] * _FIRST) @ _GREY  # the dark side's colour is not seen
+    return functional.normalize(torch.maximum(pictures, floor[:, None, None].clamp_min(1e-6)), dim=2)
 
 
 def labelled(out: Tensor, truth: Tensor) -> dict[str, Tensor]:
@@ -83,7 +83,8 @@ def labelled(out: Tensor, truth: Tensor) -> dict[str, Tensor]:
     log_variance = out[:, 27].clamp(-8, 3)
     return {
         "sphere": sphere(scaled, truth),
-        "colour": ((chroma(made) - chroma(truth)).abs().mean(2) * _WEIGHT).mean(),
+        # The chord is the angle, where it is small, and has a slope everywhere.
+        "colour": (((colours(made) - colours(truth)).square().sum(2) + 1e-6).sqrt() * _SEEN).mean(),
         "level": functional.huber_loss(level, torch.zeros_like(level), delta=0.5),
         "direction": (((2 - 2 * cosine).clamp_min(0) + 1e-3).sqrt() * side).mean(),
         "calibration": (error * torch.exp(-log_variance) + log_variance).mean(),
@@ -93,7 +94,7 @@ def labelled(out: Tensor, truth: Tensor) -> dict[str, Tensor]:
 
 WEIGHTS = {
     "sphere": 6.0,
-    "colour": 15.0,
+    "colour": 20.0,
     "level": 0.5,
     "direction": 1.5,
     "calibration": 0.05,
@@ -107,5 +108,11 @@ def total(terms: dict[str, Tensor]) -> Tensor:
 
 
 def agreement(first: Tensor, second: Tensor, gains: Tensor) -> Tensor:
-    """How far the lights (B, 9, 3) of outputs for two crops differ; ``gains`` (B,) of first over second."""
-    return sphere(coefficients(first) * gains[:, None, None], coefficients(second))
+    """How far the lights (B, 9, 3) of outputs for two crops differ; ``gains`` (B,) of first over second.
+
+    In all but their level: a difference over the second's level is least towards the dark, and a network
+    that is its own teacher would follow it there, further with every step.
+    """
+    here, there = coefficients(first) * gains[:, None, None], coefficients(second)
+    ratio = (there[:, 0] @ _GREY) / (here[:, 0] @ _GREY).clamp_min(1e-6)
+    return sphere(here * ratio[:, None, None], there)

@@ -20,6 +20,7 @@ from inference.body_model import REGIONS, BodyModel, rest_normals
 from inference.camera import Intrinsics
 from inference.kinematics import Array
 from inference.light import TO_LINEAR
+from inference.light_net.shading import shading, shading_of_parts, surface_seen
 from inference.light_net.spherical import LUMINANCE_RGB
 from inference.shrink import Picture, cv, shrink
 
@@ -54,7 +55,7 @@ class Probe:
 
     Normals are of -127..127, all 0 where there is no surface. ``room_inside`` is 255 where the square
     holds frame. ``face_seen``: the share 0..1 of the fitted face that looks at the camera from
-    inside frame and mask.
+    inside the frame.
     """
 
     room: Picture
@@ -152,9 +153,8 @@ class ProbeMaker:
         inside = np.all((pixels >= 0) & (pixels < (width, height)), axis=1)
         body = _square(pixels[self._trunk], 1.25, (width, height))
         head = _square(pixels[self._head], 1.15, (width, height))
-        at = np.rint(pixels[self._face] * (mask.shape[1] / width, mask.shape[0] / height)).astype(int)
-        at = np.clip(at, 0, (mask.shape[1] - 1, mask.shape[0] - 1))
-        on = inside[self._face] & facing[self._face] & (mask[at[:, 1], at[:, 0]] > 127)
+        # Not by the mask: where that has lost the head, the network still knows better than none.
+        on = inside[self._face] & facing[self._face]
         room, room_mask, room_inside = _whole(frame, mask)
         body_picture, body_mask = _cut(frame, mask, body, BODY)
         face_picture, face_mask = _cut(frame, mask, head, FACE)
@@ -268,7 +268,7 @@ def normalised(arrays: Arrays, tint: F32 | None = None) -> tuple[list[F32], F32,
     A colour becomes the square root of its luminance over the gain, which is the person's mean luminance,
     and the logarithms of red and blue over green, so that a faint tint isn't lost beside light and shade.
     Statistics: for face and body how luminance and the two logarithms change with the normal
-    (constant, x, y, z of a least squares fit each, free of the skin's own colour but for the constant), then
+    (constant, x, y, z each, free of the surface's own colour but for the constant), then
     the mean colours of face, person, room and the room's brightest tenth. ``tint`` (B, 3) multiplies
     the pictures' linear RGB: another white balance.
     """
@@ -295,8 +295,11 @@ def normalised(arrays: Arrays, tint: F32 | None = None) -> tuple[list[F32], F32,
     colours = [_colours(part / gains[:, None, None, None]) for part in linear]
     around = inside * (1 - masks[0])
     bright = np.stack([_brightest(y, i) for y, i in zip(luminance[0], inside, strict=True)])
-    skin = masks[2] * _surface_seen(normals[1])
-    shading = [_shading(colours[2], masks[2], normals[1]), _shading(colours[1], masks[1], normals[0])]
+    skin = masks[2] * surface_seen(normals[1])
+    shading_ = [
+        shading(colours[2], masks[2], normals[1]),
+        shading_of_parts(colours[1], masks[1], normals[0]),
+    ]
     means = [
         np.einsum("bhwc,bhw->bc", part, weight)
         / np.maximum(weight.sum((1, 2)), 1.0)[:, None]
@@ -308,7 +311,7 @@ def normalised(arrays: Arrays, tint: F32 | None = None) -> tuple[list[F32], F32,
             (linear[0], bright),
         )
     ]
-    statistics = np.concatenate([*shading, *(_colours(mean) for mean in means)], 1)
+    statistics = np.concatenate([*shading_, *(_colours(mean) for mean in means)], 1)
     inputs = [
         np.concatenate([colours[0], masks[0][..., None], inside[..., None]], 3),
         np.concatenate([colours[1], masks[1][..., None], normals[0]], 3),
@@ -333,44 +336,6 @@ def _colours(linear: F32) -> F32:
         ],
         axis=-1,
     )
-
-
-def _surface_seen(normals: F32) -> F32:
-    """1 where normals (B, h, w, 3) are of a surface, else 0."""
-    length = np.einsum("bhwk,bhwk->bhw", normals, normals)
-    return np.asarray(length > 0, np.float32)
-
-
-def _halved(pictures: F32) -> F32:
-    """Means (B, h / 2, w / 2, C) of squares of four pixels."""
-    return np.asarray(
-        (pictures[:, ::2, ::2] + pictures[:, 1::2, ::2] + pictures[:, ::2, 1::2] + pictures[:, 1::2, 1::2])
-        * np.float32(0.25)
-    )
-
-
-def _shading(colours: F32, mask: F32, normals: F32) -> F32:
-    """How colours (B, h, w, 3) change with the normal: a constant and a slope of each (B, 12), least squares.
-
-    Eyes, hair and prints are other than what surrounds them: a second fit trusts less what the first
-    one misses. Half the resolution will do: normals are no finer.
-    """
-    count = len(colours)
-    values = _halved(colours).reshape(count, -1, 3)
-    flat = _halved(normals)
-    weight = (_halved(mask[..., None])[..., 0] * _surface_seen(flat)).reshape(count, -1)
-    flat = flat.reshape(count, -1, 3)
-    design = np.concatenate([np.ones_like(flat[..., :1]), flat], 2)
-    ridge = np.diag(np.array([0.01, 0.03, 0.03, 0.06], np.float32))
-    trust = weight
-    for again in (True, False):
-        weighted = (design * trust[..., None]).transpose(0, 2, 1)
-        left = weighted @ design + ridge * (1.0 + trust.sum(1))[:, None, None]
-        fitted = np.linalg.solve(left, weighted @ values)
-        if again:
-            missed = (values - design @ fitted) / np.array([0.25, 0.3, 0.3], np.float32)
-            trust = weight / (1 + np.einsum("bnk,bnk->bn", missed, missed))
-    return np.asarray(fitted.transpose(0, 2, 1).reshape(count, 12), np.float32)
 
 
 def mirrored(inputs: list[F32], statistics: F32) -> tuple[list[F32], F32]:

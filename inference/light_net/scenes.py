@@ -22,7 +22,8 @@ from mirror.errors import MirrorError
 
 #: Never trained on: the names of HDR pictures begin with one of these.
 HELD = ("apartment", "warehouse")
-_REAL = 0.5  # of what is drawn are HDR pictures, where there are any
+_REAL = 0.6  # of what is drawn are HDR pictures, where there are any
+_RECOLOURED = 0.5  # of them get other colours than they have
 _ROOMS = 600  # made-up surroundings, each turned, mirrored and mixed over and over
 
 
@@ -55,12 +56,19 @@ class Surroundings:
             raise MirrorError("no surroundings to draw from")
 
     def draw(self, rng: np.random.Generator) -> Environment:
-        """One, turned anyhow; in training mixed and tinted as well."""
+        """One, turned anyhow; in training mixed, tinted and recoloured as well.
+
+        Rooms are few: without it the network knows by the furniture from where warm light comes.
+        """
         chosen = self._one(rng)
         if self._rooms and rng.uniform() < 0.3:
             chosen = chosen.mixed(self._one(rng), rng.uniform(0.1, 0.5))
         if self._rooms and rng.uniform() < 0.5:
             chosen = chosen.tinted(np.exp(rng.normal(0, 0.08, 3)))
+        if self._rooms and rng.uniform() < _RECOLOURED:
+            towards = rng.standard_normal(3)
+            towards, rgb = towards / np.linalg.norm(towards), np.exp(rng.normal(0, [0.16, 0.05, 0.16]))
+            chosen = chosen.recoloured(float(np.exp(rng.normal(-0.15, 0.35))), towards, rgb)
         if self._rooms and rng.uniform() < 0.5:
             chosen = chosen.contrasted(float(np.exp(rng.normal(0, 0.15))))
         return chosen.levelled()

@@ -13,6 +13,6 @@ WEIGHTS = WeightsKind(
     some="weights of the light network",
     of="a light network",
     format="fitting-mirror-light-net",
-    version=2,
+    version=3,
     dtype=np.float16,
 )

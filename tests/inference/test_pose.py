@@ -104,6 +104,18 @@ def test_a_blink_keeps_the_person(tracker: PoseTracker) -> None:
     assert back.person == 1
 
 
+def test_pictures_of_their_own_have_nothing_of_the_one_before(tracker: PoseTracker) -> None:
+    """A photograph would get a mask that is half of the photograph before it."""
+    masks = []
+    for index, frame in enumerate((scene((0.9, 640)), scene((0.6, 900)), scene((0.9, 640)))):
+        tracker.forget()
+        seen = tracker.observe(frame, index * FRAME_NS)
+        assert seen is not None
+        assert seen.person == index + 1
+        masks.append(seen.mask)
+    np.testing.assert_allclose(masks[2], masks[0], atol=3)
+
+
 def test_tiny_people_and_missing_masks_are_nobody() -> None:
     """MediaPipe takes table legs for people: an empty shop would show a garment on furniture."""
     landmarks = np.zeros((33, 4))

@@ -13,6 +13,7 @@ from inference.light_net.environment import Environment, directions_of, rays, re
 from inference.light_net.evaluate import sphere_errors
 from inference.light_net.rooms import synthetic
 from inference.light_net.spherical import (
+    LUMINANCE_RGB,
     MIRROR_SIGNS,
     angle_deg,
     blackbody_rgb,
@@ -91,6 +92,22 @@ def test_more_contrast_makes_lamps_brighter_beside_the_rest() -> None:
     ratio = [float(e.radiance[30, 45, 1] / e.radiance[2, 2, 1]) for e in (plain, harder)]
     assert ratio[1] > 1.5 * ratio[0]
     np.testing.assert_allclose(harder.radiance[2, 2] / harder.radiance[2, 2, 1], (0.5, 1.0, 0.5), rtol=1e-5)
+
+
+def test_other_colours_leave_the_light_where_it_was() -> None:
+    """A room recoloured for training would teach a direction that its picture does not show."""
+    rng = np.random.default_rng(2)
+    plain = Environment("room", rng.uniform(0.2, 3.0, (64, 128, 3)).astype(np.float32))
+    side = np.array([1.0, 0.0, 0.0])
+    same = plain.recoloured(1.0, side, np.ones(3))
+    np.testing.assert_allclose(same.radiance, plain.radiance, rtol=1e-4)
+    warm = plain.recoloured(0.5, side, np.array([1.5, 1.0, 0.7]))
+    np.testing.assert_allclose(warm.radiance @ LUMINANCE_RGB, plain.radiance @ LUMINANCE_RGB, rtol=1e-4)
+    directions, _ = directions_of((128, 64))
+    ratio = (warm.radiance[..., 0] / warm.radiance[..., 2]).reshape(-1)
+    towards = directions @ side
+    assert ratio[towards > 0.8].mean() > 1.5 * ratio[towards < -0.8].mean()
+    assert np.log(ratio[towards < -0.8]).std() < np.log(plain.radiance[..., 0] / plain.radiance[..., 2]).std()
 
 
 def test_a_camera_in_the_room_sees_what_lights_the_person() -> None:

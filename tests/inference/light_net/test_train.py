@@ -11,6 +11,7 @@ import pytest
 from inference.body_model import BodyModel
 from inference.light import lamp_sh
 from inference.light_net import dataset
+from inference.light_net.cli import _history
 from inference.light_net.dataset import LightSet, Recipe, build, load
 from inference.light_net.figures import Figure, FigureMaker
 from inference.light_net.look import Look
@@ -20,6 +21,7 @@ from inference.light_net.weights import WEIGHTS
 from mirror.errors import MirrorError
 
 torch = pytest.importorskip("torch")
+from inference.light_net import losses  # noqa: E402
 from inference.light_net.train import Schedule, Trainer, _moved, evened, train  # noqa: E402
 
 torch.set_num_threads(1)  # threads that wait for one another are slower here
@@ -129,6 +131,16 @@ def test_a_run_starts_from_the_weights_of_another(data: LightSet, tmp_path: Path
         trainer.begin_with({name: values for name, values in begun.items() if name != "last.bias"})
 
 
+def test_weights_tell_their_whole_history() -> None:
+    """Nobody could make the shipped weights again from what they say of themselves."""
+    first = {"command": "mirror light train --figures 8", "steps": "60"}
+    second = {"command": "mirror light train --figures 9", "steps": "20", "started_from": _history(first)}
+    assert _history(second) == (
+        "mirror light train --figures 9 (20 steps); from mirror light train --figures 8 (60 steps)"
+    )
+    assert _history({}) == "weights of unknown origin"
+
+
 def test_scenes_are_drawn_from_all_sides_and_seldom_in_strong_casts() -> None:
     """The network would take windows for lamps, and find a cast in every white room."""
     above, beside = (
@@ -139,6 +151,20 @@ def test_scenes_are_drawn_from_all_sides_and_seldom_in_strong_casts() -> None:
     assert chance.sum() == pytest.approx(1)
     assert chance[-1] > 3 * chance[0]
     assert chance[20] < 0.4 * chance[0]
+
+
+def test_agreement_has_nothing_to_say_of_the_level() -> None:
+    """A photograph trained on for long would be believed ever darker, and so would the garment on it."""
+    rng = np.random.default_rng(4)
+    first = torch.tensor(rng.normal(0, 0.2, (5, 28)), dtype=torch.float32, requires_grad=True)
+    second = torch.tensor(rng.normal(0, 0.2, (5, 28)), dtype=torch.float32)
+    apart = losses.agreement(first, second, torch.ones(5))
+    apart.backward()  # type: ignore[no-untyped-call]
+    assert first.grad is not None
+    assert float(first.grad[:, 3:27].abs().max()) > 1e-3
+    assert float(first.grad[:, 0].abs().max()) < 1e-5
+    brighter = second + torch.nn.functional.one_hot(torch.tensor(0), 28)
+    assert float(losses.agreement(brighter, second, torch.ones(5))) < 1e-6
 
 
 def test_moved_pictures_keep_what_stays_inside() -> None:
