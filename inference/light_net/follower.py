@@ -27,6 +27,7 @@ _FACE_STIR, _FACE_TURN = 0.25, 0.4  # of the face's own level, and of its left a
 _LEAST_FACE = 4  # of its nine cells must be seen
 _STIRRED_S = 0.5  # so long after it the light may change at once
 _LEAST_ROOM = 0.05  # of the picture must be room to tell
+_LIGHTEST = 0.45  # reflectance, in luminance, of the lightest skin
 _SURE_RAD = 0.6  # confidence falls to 1/e at this expected error
 
 
@@ -103,7 +104,9 @@ class LightFollower:
         if probe.has_face and probe.is_exposed:
             sh, error = self._network.light(probe.arrays())
             if error[0] < _UNSURE_RAD:
-                return Estimate(sh[0], float(np.exp(-error[0] / _SURE_RAD)), True, room, face)
+                # No head throws back more light than the lightest skin: there must be more light.
+                more = max((probe.reflectance(sh[0]) or 0.0) / _LIGHTEST, 1.0)
+                return Estimate(more * sh[0], float(np.exp(-error[0] / _SURE_RAD)), True, room, face)
         sh_, confidence = self._analytic.estimate(frame, mask, hands, fit)
         return Estimate(sh_, min(confidence, 0.3) if probe.is_exposed else 0.05, False, room, face)
 

@@ -19,7 +19,7 @@ from inference.body_fit import Fit
 from inference.body_model import REGIONS, BodyModel, rest_normals
 from inference.camera import Intrinsics
 from inference.kinematics import Array
-from inference.light import TO_LINEAR
+from inference.light import TO_LINEAR, sh_basis
 from inference.light_net.shading import shading, shading_of_parts, surface_seen
 from inference.light_net.spherical import LUMINANCE_RGB
 from inference.shrink import Picture, cv, shrink
@@ -101,6 +101,19 @@ class Probe:
         total = np.bincount(cell[on], luminance[on], 9)
         mean = np.where(count >= _FEW, total / np.maximum(count, 1), np.nan)
         return np.log(mean + 0.004).reshape(3, 3).astype(np.float32)
+
+    def reflectance(self, sh: Array) -> float | None:
+        """Median share of the light (9, 3) that the head would have to throw back to look as it does.
+
+        None where too little of it is seen.
+        """
+        on = (self.face_mask > 127) & self.face_normals.any(2)
+        if np.count_nonzero(on) < _FEW:
+            return None
+        normals = self.face_normals[on] / np.float64(127)
+        arriving = sh_basis(normals) @ (sh @ LUMINANCE_RGB)
+        luminance = TO_LINEAR[self.face[on]] @ LUMINANCE_RGB
+        return float(np.median(luminance / np.maximum(arriving, _DARKEST)))
 
     def arrays(self) -> Arrays:
         """The pictures by name, each with an axis of one in front."""

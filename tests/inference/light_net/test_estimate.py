@@ -173,6 +173,31 @@ def test_a_mask_without_the_head_is_no_reason_to_guess(
     assert angle_deg(main_direction(whole.sh), main_direction(headless.sh)) < 40
 
 
+def test_no_face_throws_back_more_light_than_there_is(
+    model: BodyModel,
+    figure: Figure,
+    frame: NDArray[np.uint8],
+    network: Network,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A white shirt below a bright face would look grey."""
+    follower = LightFollower(model, figure.camera, network)
+    usual = follower.estimate(frame, figure.mask, None, figure.fit)
+    answer = network.light
+
+    def too_dark(arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        light, error = answer(arrays)
+        return light / 20, error
+
+    monkeypatch.setattr(network, "light", too_dark)
+    mended = follower.estimate(frame, figure.mask, None, figure.fit)
+    assert mended.by_network
+    reflectance = ProbeMaker(model).make(frame, figure.mask, figure.fit, figure.camera).reflectance
+    assert reflectance(usual.sh / 20) > 0.6  # type: ignore[operator]
+    assert reflectance(mended.sh) == pytest.approx(0.45, abs=0.01)
+    np.testing.assert_allclose(main_direction(mended.sh), main_direction(usual.sh), atol=1e-6)
+
+
 @pytest.mark.parametrize("room_too", [True, False])
 def test_a_turned_lamp_is_followed_within_half_a_second(
     model: BodyModel, maker: FigureMaker, network: Network, room_too: bool
