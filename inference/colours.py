@@ -15,6 +15,7 @@ SKIN, HAIR, CLOTH, ROOM, TROUSERS = range(5)
 FLOOR = 2e-5  # probability of a colour never seen
 UNLIKE = 1e-3  # of one that is not typical
 _BLUR = 1.1  # bins
+_BRIGHTER = 0.5  # weight of a colour one step of luma away
 _WORN_FLOOR = 1e-4  # a colour less frequent than this in the worn clothes is none of theirs
 
 
@@ -38,6 +39,7 @@ class ColourModel:
         self.known = np.zeros(5, bool)
         self._tables: dict[int, NDArray[np.float32]] = {}
         self._worn: Picture | None = None
+        self._densities: NDArray[np.float32] | None = None
 
     def learn(self, kind: int, bins: NDArray[np.uint16], rate: float) -> None:
         """Blend the colours ``bins`` (n,) into a class; ``rate`` 0..1 is the new ones' share."""
@@ -56,6 +58,7 @@ class ColourModel:
         self._smooth[kind] = cube.transpose(2, 0, 1).reshape(-1)
         self._tables.clear()
         self._worn = None
+        self._densities = None
 
     def evidence(self, kind: int, against: tuple[tuple[int, float], ...]) -> NDArray[np.float32]:
         """Log likelihood ratio per bin of ``kind`` against a mixture of (class, share).
@@ -78,6 +81,19 @@ class ColourModel:
             likely = clothes / (clothes + other)
             self._worn = np.asarray(128 + likely * np.where(top >= 0.5 * legs, 127, -128), np.uint8)
         return self._worn
+
+    def densities(self, bins: NDArray[np.uint16]) -> NDArray[np.float32]:
+        """How frequent the colours ``bins`` (n,) are in worn clothes, skin and hair: (3, n).
+
+        Brightness counts little: a limb is lit otherwise than face and chest.
+        """
+        if self._densities is None:
+            clothes = np.maximum(self._smooth[CLOTH], self._smooth[TROUSERS])
+            tables = np.stack([clothes, self._smooth[SKIN], self._smooth[HAIR]])
+            luma = np.arange(BINS[0])
+            near = np.float32(_BRIGHTER) ** np.abs(luma[:, None] - luma).astype(np.float32)
+            self._densities = (near @ tables.reshape(3, BINS[0], -1)).reshape(3, -1)
+        return np.asarray(self._densities[:, bins])
 
     def _ratio(self, kind: int, against: tuple[tuple[int, float], ...]) -> NDArray[np.float32]:
         if not self.known[kind]:  # what looks like its first rival is none of it

@@ -25,10 +25,28 @@ HEAD_SIDE = 84  # px: more of a head would cost time and show nothing
 SCALES = (1.0, 0.75, 0.5, 0.375, 0.25, 0.125)
 LEARN_FRAMES, LEARN_EVERY = 12, 6  # colours are learnt from the first frames, then from every so-many-th
 
+SKIN_LIKE = 1e-3  # density from which a colour is the skin's
+MOSTLY = 0.75  # of the chest in the skin's colours: then it is the clothes that have them
+
 HAIR_REACH = 0.9  # head heights around the skull in which hair is looked for
 CHIN_MARGIN = 0.08  # head heights about the skull that are head too: a jaw is not quite where it is fitted
 
+COARSE_SIDE = 360  # px of the longer side, from which on half of it does for the worn clothes
+_NEITHER = 128  # in the worn clothes' channel
+# Likelihood of worn clothes from which a cuff is no hand, and for certain; the same of a collar and the head,
+# where hair may have its colour.
+CUFF, COLLAR = (0.5, 0.65), (0.85, 0.95)
+
 HEAD_BONE = BONES.index("head")
+
+
+def _kept(limits: tuple[float, float]) -> Picture:
+    """What may be kept (256,) of hands or head, by the worn clothes' channel."""
+    likely = np.abs(np.arange(256) - 128.0) / 127
+    return np.asarray(255 * np.clip((limits[1] - likely) / (limits[1] - limits[0]), 0, 1), np.uint8)
+
+
+_NO_CUFF, _NO_COLLAR = _kept(CUFF), _kept(COLLAR)
 
 
 class LayerMaker:
@@ -161,7 +179,11 @@ class LayerMaker:
         for wrist, knuckle in ((15, 19), (16, 20), (15, 17), (16, 18)):
             cv.line(chest, pixel(points[wrist]), pixel(points[knuckle]), 0, max(3, round(0.8 * head_px)))
         chest[grown > 0] = 0
-        self.colours.learn(CLOTH, bins[((chest > 0) & solid)[box]], rate)
+        worn = bins[((chest > 0) & solid)[box]]
+        if self._channels == 4 and len(worn):  # a low neckline or straps leave skin there
+            bare = self.colours.densities(worn)[1] > SKIN_LIKE
+            worn = worn[~bare] if bare.mean() < MOSTLY else worn
+        self.colours.learn(CLOTH, worn, rate)
         self.colours.learn(ROOM, bins[((person < 40) & reach)[box]], rate)
         if self._channels == 4:
             self._learn_trousers(small, solid, points, head_px, rate)
@@ -220,5 +242,20 @@ class LayerMaker:
         x, y, w, h = cv.boundingRect(cv.compare(person, 60, cv.CMP_GT))
         if not w:
             return
+        # Cloth lies in patches, and what is hidden is decided at half this resolution anyway.
+        step = 2 if max(person.shape) > COARSE_SIDE else 1
+        x, y = x // step * step, y // step * step
         box = (slice(y, y + h), slice(x, x + w))
-        layers[box][..., 3] = cv.blur(np.take(self.colours.worn(), colour_bins(small[box])), (3, 3))
+        table = self.colours.worn()
+        bins = colour_bins(np.ascontiguousarray(small[box][::step, ::step]))
+        # Side by side a colour of the top's and one of the legs' make cloth, not something in between.
+        side = cv.blur(np.take(table, bins), (3, 3))
+        sure = cv.blur(np.take(cv.absdiff(table, _NEITHER).reshape(-1), bins), (3, 3))
+        drawn = cv.subtract(_NEITHER, sure)
+        cv.copyTo(cv.add(sure, _NEITHER), cv.compare(side, _NEITHER, cv.CMP_GE), drawn)
+        target = layers[box]
+        if step > 1:
+            drawn = cv.resize(drawn, target.shape[1::-1], interpolation=cv.INTER_NEAREST)
+        target[..., 3] = drawn
+        for channel, surely in ((1, _NO_COLLAR), (2, _NO_CUFF)):
+            target[..., channel] = cv.min(target[..., channel], cv.LUT(drawn, surely))

@@ -22,6 +22,7 @@ from capture.ring import Overwritten, RingReader, RingWriter, remove_segments, r
 from inference.body_fit import BodyFitter, Fit
 from inference.body_model import BodyModel
 from inference.camera import Intrinsics
+from inference.clothing import FIRST_LOOKS, LOOK_EVERY, Clothing
 from inference.layers import LayerMaker
 from inference.light import LightEstimator
 from inference.light_net.follower import LightFollower
@@ -29,9 +30,10 @@ from inference.light_net.forward import Network
 from inference.pose import Observation, PoseTracker
 from inference.shrink import Picture, working_copy
 from inference.silhouette import distance_field
+from inference.skin_tone import SkinTone
 from mirror import models
 from mirror.bus import Newest, Streamer
-from mirror.messages import Body, Frame, Light, SlotRef
+from mirror.messages import Body, Frame, Light, Rgb, SlotRef
 from mirror.process import Context
 
 RING = "layers"
@@ -56,8 +58,12 @@ class Seen:
 class BodyStage:
     """Fit, layers and light of one followed person; not thread-safe.
 
-    ``worn``: whether the layers are to tell the worn clothes too.
+    ``worn``: whether the layers are to tell the worn clothes too. Then ``cover`` says, as of the frame
+    processed last, where on the body they lie, and ``skin_tone`` what is under them (see ``messages.Body``).
     """
+
+    cover: bytes = b""
+    skin_tone: Rgb | None = None
 
     def __init__(
         self, model: BodyModel, field_of_view_deg: float, light: str = "network", worn: bool = False
@@ -72,6 +78,7 @@ class BodyStage:
         self._last_ns = 0
         self._lit: Light | None = None
         self._afterwards: tuple[Picture, Picture, Picture, Fit, int] | None = None
+        self._processed = 0
 
     def _prepare(self, width: int, height: int, person: int) -> None:
         if (width, height) != self._size:
@@ -79,6 +86,8 @@ class BodyStage:
             self.intrinsics = Intrinsics.from_field_of_view(self._field_of_view, width, height)
             self._fitter = BodyFitter(self._model, self.intrinsics)
             self._layers = LayerMaker(self._model, self.intrinsics, self._worn)
+            self._clothing = Clothing(self._model, self.intrinsics)
+            self._tone = SkinTone(self._model, self.intrinsics)
             self._light: LightEstimator | LightFollower = (
                 LightEstimator(self._model, self.intrinsics)
                 if self._network is None
@@ -88,6 +97,9 @@ class BodyStage:
         elif person != self._person:
             self._fitter.reset()
             self._layers.reset()
+            self._clothing.reset()
+            self._tone.reset()
+            self._processed = 0
             self._light.reset()
             self._lit = None
         self._person = person
@@ -126,7 +138,9 @@ class BodyStage:
         if self._lit is None:
             self._lit = self._light.update(picture, seen.mask, layers[..., 2], fit, t_source_ns)
         stage_ms["light"] = 1e3 * (time.perf_counter() - layered)
-        self._afterwards = (picture, seen.mask, layers[..., 2], fit, t_source_ns)
+        self._afterwards = (picture, seen.mask, layers, fit, t_source_ns)
+        if self._worn:
+            self.cover, self.skin_tone = self._clothing.cover(since_s), self._tone.tone
         return fit.skin.tobytes(), [float(v) for v in fit.shape], self._lit, layers
 
     def follow_up(self) -> None:
@@ -134,10 +148,17 @@ class BodyStage:
 
         Both change slowly, and so need not be waited for: call it when the frame is on its way.
         """
-        if self._afterwards is not None:
-            self._layers.learn()
-            self._lit = self._light.update(*self._afterwards)
-            self._afterwards = None
+        if self._afterwards is None:
+            return
+        picture, mask, layers, fit, t_source_ns = self._afterwards
+        self._afterwards = None
+        self._layers.learn()
+        self._lit = self._light.update(picture, mask, layers[..., 2], fit, t_source_ns)
+        self._processed += 1
+        if self._worn and (self._processed <= FIRST_LOOKS or self._processed % LOOK_EVERY == 0):
+            colours = self._layers.colours
+            bare = self._clothing.look(picture, layers, fit, colours)
+            self._tone.look(picture, layers, fit, self._lit, colours, bare)
 
 
 class _FitThread(threading.Thread):
@@ -209,6 +230,8 @@ class _FitThread(threading.Thread):
                 shape=shape,
                 intrinsics=self._stage.intrinsics.at_size(width, height),
                 light=light,
+                cover=self._stage.cover,
+                skin_tone=self._stage.skin_tone,
                 stage_ms=seen.stage_ms,
                 dropped=message.dropped,
             )

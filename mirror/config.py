@@ -102,8 +102,8 @@ class RenderConfig(Table, frozen=True):
     hide_worn: Annotated[
         bool,
         Meta(
-            description="Hide worn clothes that stick out from under the garment, where the room behind them "
-            "is known. Sleeves on arms that the garment bares stay, and it takes 1 to 2 ms a frame."
+            description="Hide worn clothes: the room shows where they stick out from under the garment, once "
+            "it is known, and the shopper's own skin on what the garment bares. It takes some ms a frame."
         ),
     ] = False
     out: Annotated[str, Meta(description='Record what is shown to this .mp4 file; "" records nothing.')] = ""

@@ -96,12 +96,16 @@ class Body(Message, frozen=True, kw_only=True, tag="body"):
     resolution: channel 0 is the person mask, channel 1 what of the head and its hair stays in
     front of a garment's trunk (an arm may pass before it), channel 2 the hands, which stay in
     front of everything; channel 3, only where worn clothes are to be hidden, what of the person has
-    the worn clothes' colours: 255 the top's, 0 those of what the legs wear, 128 neither.
+    the worn clothes' colours: 255 the top's, 0 those of what the legs wear, 128 neither; then head and
+    hands are without what surely has them.
     ``skin`` holds float32 (J, 3, 4) row-major little-endian skinning matrices that take
     body-space rest vertices of the given ``shape`` to camera space (metres, OpenCV axes);
     J and the bone order are the body model's. ``shape`` holds the K shape coefficients.
     ``intrinsics`` is (fx, fy, cx, cy) in px of the frame.
     ``landmarks``: 33 x (x_px, y_px, visibility).
+    Only where worn clothes are to be hidden: ``cover`` holds a byte for each vertex of the body model,
+    how far worn cloth covers it (255 wholly); ``skin_tone`` is the sRGB colour (1.0 = the frame's white)
+    of skin on which a light of 1 falls, None until enough of a face was seen.
     """
 
     t_capture_ns: int
@@ -116,6 +120,8 @@ class Body(Message, frozen=True, kw_only=True, tag="body"):
     shape: list[float] = []
     intrinsics: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     light: Light | None = None
+    cover: bytes = b""
+    skin_tone: Rgb | None = None
     stage_ms: dict[str, float] = {}
     dropped: int = 0
 

@@ -68,6 +68,11 @@ class Surface:
         """Take it to the GPU."""
         self.primitive._add_to_context()
 
+    def sink(self, share: Floats) -> None:
+        """Let the depth-only body lie so much (V,), 0..1, of its way under its skin."""
+        self.primitive.sink(share)
+        self.primitive.move(self.rest)
+
     def reshape(self, shape: Floats) -> bool:
         """Follow the body's shape; True if the rest vertices changed."""
         if self._shape is not None and self.mesh.change_bound(self._shape, shape) <= _RESHAPE_M:
@@ -130,6 +135,7 @@ class Fitted(Surface):
     def __init__(self, cloth: Cloth) -> None:
         super().__init__(cloth.mesh, cloth.size_steps, _OPENING_M)
         self.cloth = cloth
+        self.under: Floats | None = None  # of a body's surface, how surely it lies under this
         self._bolt = Bolt.of(cloth.albedo, cloth.relief, cloth.repeat_m)
         flat = np.array([[[128, 128, OPEN]]], np.uint8)
         self._detail = Mipmaps.of(flat if cloth.detail is None else cloth.detail, colour=False)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.grounding import Grounding
-from render.renderer import OVER, Box, Drawing, Ratio
+from render.marks import OVER, Box
+from render.renderer import Drawing, Ratio
 
 cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
 Picture = NDArray[np.uint8]
@@ -64,7 +65,9 @@ def composite(
     ``margin_px`` frame pixels outside the person. ``ground`` gives contact shadow, blur and grain.
     The drawing's picture is used as scratch space.
     """
-    tags: Picture = cv.extractChannel(drawing.picture, 3)
+    tags = drawing.garment_tags
+    if tags is None:
+        tags = np.asarray(cv.extractChannel(drawing.picture, 3), np.uint8)
     found = cv.boundingRect(tags)
     if not found[2]:
         return None
@@ -79,7 +82,7 @@ def composite(
     # Enlarged, the soft outline has become wider than the camera's.
     alpha = _steeper(opacity, max(1.0, _CRISPER * drawing.resolution[1] / drawing.resolution[0]))
     if layers is not None:
-        keep = _visible(layers, frame.shape, box, outermost, trimmed, margin_px)
+        keep = visible(layers, frame.shape, box, outermost, trimmed, margin_px)
         alpha = cv.multiply(alpha, keep, scale=1 / 255)
     target = frame[box[1] : box[3], box[0] : box[2]]
     opaque = cv.cvtColor(cloth, cv.COLOR_BGRA2BGR)
@@ -94,6 +97,27 @@ def composite(
         return Blend(alpha, box, None, ())
     garment_box = (box[0] + x, box[1] + y, box[0] + x + w, box[1] + y + h)
     return Blend(alpha, box, garment_box, (1,) if len(trimmed) == 1 else _present(outermost, shown))
+
+
+def lay_over(target: Picture, picture: Picture, alpha: Picture) -> None:
+    """Lay ``alpha`` (h, w) of 255 of ``picture`` (h, w, 3) over ``target`` (h, w, 3), in place."""
+    whole = cv.compare(alpha, 252, cv.CMP_GT)
+    cv.copyTo(picture, whole, target)
+    rest = cv.compare(alpha, 3, cv.CMP_GT)
+    cv.subtract(rest, whole, dst=rest)
+    found = cv.findNonZero(rest)
+    if found is None:
+        return
+    columns, rows = found.reshape(-1, 2).T
+    at = rows * alpha.shape[1] + columns
+    share = alpha.reshape(-1).take(at)[:, None].astype(np.int16)
+    under = target[rows, columns].astype(np.int16)
+    over = picture.reshape(-1, 3).take(at, 0) if picture.flags.c_contiguous else picture[rows, columns]
+    over = over.astype(np.int16)
+    over -= under
+    over *= share >> 1  # 255 * 127 fits into 16 bit
+    over >>= 7
+    target[rows, columns] = under + over
 
 
 def _mix(target: Picture, cloth: Picture, opaque: Picture, opacity: Picture, alpha: Picture) -> None:
@@ -171,7 +195,7 @@ def _soften(cloth: Picture, tags: Picture, softness: float = 0.0) -> Picture:
     return outermost
 
 
-def _visible(
+def visible(
     layers: Picture,
     shape: Sequence[int],
     box: Box,

@@ -23,6 +23,8 @@ INWARD_M = {
     0: 0.025, 1: 0.0, 2: 0.004, 3: 0.012, 4: 0.006, 6: 0.012, 7: 0.006, 9: 0.030,
     10: 0.025, 11: 0.012, 12: 0.0, 13: 0.025, 14: 0.012, 15: 0.0,
 }  # fmt: skip
+_ASIDE_M = (0.018, 0.04)  # skin so far beside cloth lies certainly under it, and not at all
+_STANDS_OFF_M = 0.08
 # Hands hide nothing here: the fitted fingers are a guess, and where the guess is wrong the worn
 # sleeve would show. Their mask comes from the picture.
 _HANDS = (5, 8)
@@ -38,7 +40,7 @@ class SkinnedMesh:
     for one size up. texcoords: (V, 2) in metres of fabric. tangents: (V, 4) towards +u, with the
     sign of the bitangent (towards +v). detail_uv: (V, 2) into the garment's own pictures, 0..1
     across and down. inward: (V,) metres by which the depth-only body surface
-    lies under the skin.
+    lies under the skin. source: (V,) the body model's vertices that a reduced surface has kept.
     """
 
     positions: Floats
@@ -52,6 +54,7 @@ class SkinnedMesh:
     tangents: Floats | None = None
     inward: Floats | None = None
     detail_uv: Floats | None = None
+    source: NDArray[np.intp] | None = None
     # The most that one unit of each coefficient moves any vertex; bounds a change cheaply.
     reach: Floats = field(init=False)
 
@@ -198,9 +201,15 @@ def vertex_tangents(
     return np.concatenate([t, handed[:, None]], axis=1).astype(np.float32)
 
 
-def body_surface(model: BodyModel) -> SkinnedMesh:
-    """The body, hands left out, as the depth-only surface that hides cloth behind it."""
+def body_surface(model: BodyModel, hand_m: float = 0.0) -> SkinnedMesh:
+    """The body as the depth-only surface that hides cloth behind it.
+
+    Hands are left out but for what lies within ``hand_m`` metres of the wrist.
+    """
     hands = np.isin(model.region, _HANDS)
+    for side in ("left", "right"):
+        wrist = model.joints[BONES.index(f"{side}_hand")]
+        hands &= np.linalg.norm(model.vertices - wrist, axis=1) > hand_m
     full = SkinnedMesh(
         positions=model.vertices,
         normals=vertex_normals(model.vertices, model.faces),
@@ -211,6 +220,17 @@ def body_surface(model: BodyModel) -> SkinnedMesh:
         inward=_by_region(model.region, INWARD_M),
     )
     return coarsened(full, _by_region(model.region, _CELL_M))
+
+
+def under(body: SkinnedMesh, garment: SkinnedMesh) -> Floats:
+    """How surely (V,), 0..1, each vertex of the body lies under the garment, both at rest."""
+    found = cKDTree(garment.positions).query(body.positions)[1]
+    gap = garment.positions[found] - body.positions
+    outward = np.einsum("ni,ni->n", gap, body.normals)
+    aside = np.linalg.norm(gap - outward[:, None] * body.normals, axis=1)
+    near = np.clip((_ASIDE_M[1] - aside) / (_ASIDE_M[1] - _ASIDE_M[0]), 0.0, 1.0)
+    lies: Floats = (near * (np.abs(outward) < _STANDS_OFF_M)).astype(np.float32)
+    return lies
 
 
 def _by_region(region: NDArray[np.uint8], values: dict[int, float]) -> Floats:
@@ -248,4 +268,5 @@ def coarsened(mesh: SkinnedMesh, cell: Floats) -> SkinnedMesh:
         shape_basis=mesh.shape_basis[:, chosen],
         size_step=None if mesh.size_step is None else mesh.size_step[chosen],
         inward=None if mesh.inward is None else mesh.inward[chosen],
+        source=chosen,
     )

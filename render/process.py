@@ -97,6 +97,7 @@ class Mirror:
         if self._recorder is not None:
             self._recorder.write(out, message.t_source_ns)
             stage_ms["record"] = 1e3 * (time.perf_counter() - displayed)
+        self._dresser.learn()
         self._newest_ns = message.t_capture_ns
         self._count(message, t_display_ns)
         self._report(message, dressed, stage_ms, t_display_ns)

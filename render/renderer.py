@@ -15,9 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body_model import BONES
+from inference.skin_tone import encoded, skin_light
+from mirror.messages import Rgb
 from render import gl  # first: chooses the OpenGL platform
-from render.cloth import MAX_BONES, SAMPLE_M, Bolt, Cloth, Fabric, Fitted, Surface
-from render.mesh import Floats, SkinnedMesh, project
+from render.cloth import MAX_BONES, SAMPLE_M, Bolt, Cloth, Fabric, Fitted, FollowedVertices, Surface
+from render.marks import BODY, FEET, LEGS, BareSkin, Box, bare_skin, garment_tags
+from render.mesh import Floats, SkinnedMesh, project, spread_sample, under
 from render.resources import Program
 
 # isort: split
@@ -25,12 +28,9 @@ from OpenGL import GL
 from pyrender.renderer import Renderer
 from pyrender.shader_program import ShaderProgramCache
 
-Box = tuple[int, int, int, int]
 Intrinsics = tuple[float, float, float, float]
 Ratio = tuple[int, int]
 
-OVER = 128  # added to the tag of a sleeve in front of the face
-BODY, LEGS, FEET = 125, 126, 127  # marks of the bare body, no garment's numbers
 NEAR_M, FAR_M = 0.1, 30.0
 _INSIDE = 0.3  # how much of the surrounding light reaches the inside of a garment
 _BESIDE_M = 0.10  # as far beside the garments the body is marked
@@ -43,7 +43,8 @@ _SH_CONSTANTS = np.array(
 _LEG_BONES = np.zeros(MAX_BONES, np.float32)
 _LEG_BONES[[i for i, bone in enumerate(BONES) if bone.endswith(("thigh", "shin"))]] = 1
 _LEG_BONES[[i for i, bone in enumerate(BONES) if bone.endswith(("foot", "toes"))]] = 2
-_NO_MARKS = np.array([0 if tag in (BODY, LEGS, FEET) else tag for tag in range(256)], np.uint8)
+_SHOWS = 0.1  # cover from which the bare body is looked for
+_SKIN_SAMPLE_M = 0.07  # spacing of the points that bound it on the screen
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -57,7 +58,9 @@ class Drawing:
     overwrites. resolution: drawn pixels to frame pixels, as (p, q); q of the frame's are covered by
     p of the drawing's. box: x0, y0, x1, y1 of it, in drawn pixels and multiples of p. px_per_m: frame
     pixels that a metre of cloth takes at the garments' usual distance. marks: (h, w) uint8, where the
-    body is marked: the tag, else ``BODY``, ``LEGS`` or ``FEET`` where that part of the body lies bare.
+    body is marked: the tag, else ``BODY``, ``LEGS`` or ``FEET`` where that part of the body lies bare, and
+    0 to ``COVER`` more by how far worn clothes cover it. skin: what is to be seen of it there. garment_tags:
+    (h, w) uint8, where the body is marked: what is to be taken for the picture's tags.
     """
 
     picture: NDArray[np.uint8]
@@ -65,6 +68,8 @@ class Drawing:
     px_per_m: float = 0.0
     marks: NDArray[np.uint8] | None = None
     resolution: Ratio = (1, 1)
+    skin: BareSkin | None = None
+    garment_tags: NDArray[np.uint8] | None = None
 
     @property
     def frame_box(self) -> Box:
@@ -95,13 +100,14 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         with gl.errors_as("setting up the renderer"):
             self._marked = marked and body is not None
             self._depth = (
-                self._program("body.frag", MARKED=1) if self._marked else self._program("depth.frag")
+                self._program("body.frag", MARKED=1, LIT=1) if self._marked else self._program("depth.frag")
             )
             # By what shows: the relief of the cloth, another fabric that comes.
             self._cloth = {
                 (relief, fading): self._program(
                     "cloth.frag",
                     SHADED=1,
+                    LIT=1,
                     **{"RELIEF": 1} if relief else {},
                     **{"FADING": 1} if fading else {},
                 )
@@ -111,6 +117,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
             self._body = None if body is None else Surface(body, 0.0, 0.0)
             if self._body is not None:
                 self._body.upload()
+                self._spread = spread_sample(self._body.mesh.positions, _SKIN_SAMPLE_M)
             gl.check("setting up the renderer")
         self._dressed: list[Fitted] = []
         self._next: Fabric | None = None
@@ -122,6 +129,10 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         self._intrinsics: Intrinsics = (1.0, 1.0, 0.0, 0.0)
         self._metres_per_px = 0.0
         self._px_per_m = 0.0
+        self._black = np.zeros((0, 0, 4), np.uint8)
+        self._tone = np.zeros(3, np.float32)
+        self._lies_bare: Floats | None = None  # (V,) of the body, under no garment
+        self._bare: FollowedVertices | None = None  # points where worn clothes are to be seen as skin
 
     def _program(self, fragment: str, **defines: int) -> Program:
         program = self._program_cache.get_program(
@@ -162,7 +173,38 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
             for garment in sorted(fitted, key=lambda garment: garment.cloth.layer):
                 garment.upload()
                 self._dressed.append(garment)
+            if self._marked:
+                self._uncover()
             gl.check("loading garments")
+
+    def _uncover(self) -> None:
+        """Let the body be as wide as its skin where no garment lies on it."""
+        assert self._body is not None  # noqa: S101 - else nothing is marked
+        covered = np.zeros(len(self._body.mesh.positions), np.float32)
+        for garment in self._dressed:
+            if garment.under is None:
+                garment.under = under(self._body.mesh, garment.cloth.mesh)
+            covered = np.maximum(covered, garment.under)
+        self._lies_bare = 1.0 - covered
+        self._body.sink(covered)
+
+    def undress(self, cover: Floats, tone: Rgb | None) -> None:
+        """Show skin where worn clothes cover the body and no garment does.
+
+        ``cover`` (V,) 0..1 for the vertices of the body's mesh; ``tone`` as in ``messages.Body``, without it
+        none is shown.
+        """
+        self._bare = None
+        if not self._marked or self._body is None or self._lies_bare is None:
+            return
+        self._tone = np.zeros(3, np.float32) if tone is None else np.array(tone, np.float32)
+        if tone is None:
+            cover = np.zeros_like(cover)
+        with gl.errors_as("covering the body"):
+            self._body.primitive.cover(cover)
+        bare = self._spread[(cover * self._lies_bare)[self._spread] > _SHOWS]
+        if len(bare):
+            self._bare = FollowedVertices(self._body.mesh, bare)
 
     def lay(self, bolt: Bolt) -> None:
         """Have a fabric ready that all garments are to be of; ``fade`` brings it on."""
@@ -269,9 +311,16 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
             gl.check("reading pixels")
         if not self._marked:
             return Drawing(picture, box, self._px_per_m, resolution=self._resolution)
-        marks = cv2.extractChannel(picture, 3)
-        cv2.insertChannel(cv2.LUT(marks, _NO_MARKS), picture, 3)
-        return Drawing(picture, box, self._px_per_m, np.asarray(marks, np.uint8), self._resolution)
+        marks = np.asarray(cv2.extractChannel(picture, 3), np.uint8)
+        tags = garment_tags(marks)
+        skin = None
+        if self._bare is not None:
+            skin = bare_skin(picture, marks, tags, box, self._resolution[0])
+            # Garments are blended premultiplied: where there are none the picture is black.
+            if self._black.shape != picture.shape:
+                self._black = np.zeros_like(picture)
+            cv2.copyTo(self._black, np.asarray(cv2.inRange(tags, 0, 0), np.uint8), picture)
+        return Drawing(picture, box, self._px_per_m, marks, self._resolution, skin, tags)
 
     def draw(
         self, skin: Floats, intrinsics: Intrinsics, shape: Floats, light: Floats, face_depth: float = 0.0
@@ -314,6 +363,14 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
                 margin = max(margin, _BESIDE_M / self._metres_per_px)
             low = np.minimum(low, pixels.min(axis=0) - margin)
             high = np.maximum(high, pixels.max(axis=0) + margin)
+        if self._bare is not None and self._body is not None and np.isfinite(low).all():
+            camera = self._bare.posed(self._body.rest, self._skin)
+            if float(camera[:, 2].min()) < 2 * NEAR_M:
+                return (0, 0, width, height)
+            pixels = project(camera, self._intrinsics)
+            margin = _BESIDE_M / self._metres_per_px
+            low = np.minimum(low, pixels.min(axis=0) - margin)
+            high = np.maximum(high, pixels.max(axis=0) + margin)
         p = self._resolution[0]
         x0, y0 = (int(max(0.0, value // p * p)) for value in low.clip(-1e6, 1e6))
         x1 = int(min(float(width), -(-high[0].clip(-1e6, 1e6) // p) * p))
@@ -331,7 +388,13 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         GL.glDepthFunc(GL.GL_LESS)
         GL.glDepthMask(GL.GL_TRUE)
         GL.glColorMask(GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE)
-        GL.glClearColor(0.0, 0.0, 0.0, 0.0)
+        coefficients = np.asarray(light * _SH_CONSTANTS[:, None], np.float32)
+        on_skin = np.asarray(skin_light(coefficients.astype(np.float64)), np.float32)
+        # About bare skin all is of its colour, for a soft outline.
+        beyond = np.zeros(3)
+        if self._bare is not None:
+            beyond = self._tone * encoded(on_skin[0].astype(np.float64)).clip(0, 1)
+        GL.glClearColor(beyond[2], beyond[1], beyond[0], 0.0)
         GL.glClear(GL.GL_COLOR_BUFFER_BIT | GL.GL_DEPTH_BUFFER_BIT)
         # Row 0 of the target is row 0 of the picture, which turns every face round.
         GL.glFrontFace(GL.GL_CW)
@@ -346,11 +409,12 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
             if self._marked:
                 self._depth.numbers("leg_bones", _LEG_BONES)
                 self._depth.numbers("marks", np.array([BODY, LEGS, FEET], np.float32))
-            GL.glColorMask(GL.GL_FALSE, GL.GL_FALSE, GL.GL_FALSE, self._marked)
+                self._depth.rows("tone", self._tone[None])
+                self._depth.rows("light", on_skin)
+            GL.glColorMask(*[self._marked] * 4)
             self._body.primitive.draw()
             GL.glColorMask(GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE)
 
-        coefficients = light.astype(np.float32) * _SH_CONSTANTS[:, None]
         inside = (_INSIDE * coefficients[0].clip(0.0)) ** (1 / 2.2)
         current: Program | None = None
         coming = self._next if self._share > 0.0 else None

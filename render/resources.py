@@ -53,7 +53,8 @@ class SkinnedPrimitive(Primitive):  # type: ignore[misc]
         # Normals change little with the shape: the depth-only surface stays as far under the skin.
         self._offset: Floats | None = None if mesh.inward is None else mesh.inward[:, None] * mesh.normals
         self._arm = arm_share(mesh.joints, mesh.weights)
-        self._position_buffer = 0
+        self._full_offset = self._offset
+        self._position_buffer = self._cover_buffer = 0
 
     def _add_to_context(self) -> None:
         if self._vaid is not None:
@@ -67,6 +68,9 @@ class SkinnedPrimitive(Primitive):  # type: ignore[misc]
         self._attribute(4, self._texcoords)
         self._attribute(5, np.asarray(self._tangents, np.float32))
         self._attribute(6, self._arm.reshape(-1, 1))
+        if self._offset is not None:
+            cover = np.zeros((len(self.positions), 1), np.float32)
+            self._cover_buffer = self._attribute(7, cover, GL.GL_DYNAMIC_DRAW)
         elements = GL.glGenBuffers(1)
         self._buffers.append(elements)
         GL.glBindBuffer(GL.GL_ELEMENT_ARRAY_BUFFER, elements)
@@ -101,6 +105,17 @@ class SkinnedPrimitive(Primitive):  # type: ignore[misc]
         GL.glBindBuffer(GL.GL_ARRAY_BUFFER, self._position_buffer)
         GL.glBufferSubData(GL.GL_ARRAY_BUFFER, 0, positions.nbytes, positions)
         GL.glBindBuffer(GL.GL_ARRAY_BUFFER, 0)
+
+    def cover(self, cover: Floats) -> None:
+        """Tell how far worn clothes cover each vertex (V,) of a depth-only body, 0..1."""
+        GL.glBindBuffer(GL.GL_ARRAY_BUFFER, self._cover_buffer)
+        GL.glBufferSubData(GL.GL_ARRAY_BUFFER, 0, cover.nbytes, cover)
+        GL.glBindBuffer(GL.GL_ARRAY_BUFFER, 0)
+
+    def sink(self, share: Floats) -> None:
+        """Have the depth-only body lie so much (V,), 0..1, of its way under its skin; ``move`` it then."""
+        if self._full_offset is not None:
+            self._offset = self._full_offset * share[:, None]
 
     def draw(self) -> None:
         """Draw every triangle with the bound program."""

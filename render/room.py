@@ -1,7 +1,8 @@
 """Hides worn clothes that stick out from under a garment, by the empty room behind them.
 
 The camera stands still, so the room is learnt over time: what looks the same several times over,
-where nobody is, is room. Only what is known is ever shown; a camera that is moved begins anew.
+where nobody is, is room. A gap beside what is known, which the person hides, is guessed from it; else only
+what is known is ever shown, and a camera that is moved begins anew.
 """
 
 from __future__ import annotations
@@ -12,17 +13,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from render.renderer import BODY, FEET, LEGS, Drawing
+from render.compositing import lay_over
+from render.marks import BODY, COVER, FEET, LEGS, OVER
+from render.renderer import Drawing
 
 cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
 Picture = NDArray[np.uint8]
 
-_SIDE = 640  # px of the longer side of what is compared
+_SIDE = 320  # px of the longer side of what is compared
 _LOOK_NS = 250_000_000  # between two looks at the room
 _EMPTY_LOOK_NS = 125_000_000  # the same while nobody is followed
 _SAME = 14  # grey levels that noise may change a pixel by
 _KNOWN, _SURE = 4, 14  # looks after which a pixel may be shown, and is no longer counted
 _SHARE = 0.25  # of a new look in the running one
+_GUESSED = 0.12  # of the longer side: as near to what is known the room is guessed from it
+_GUESS_SIDE = 160  # px of the longer side of the guess
+# px of it, wide and high, of which the nearest that are known tell what is between: people stand, floors lie.
+_BLURS = ((3, 1), (5, 1), (9, 3), (19, 3), (39, 5), (39, 39))
 _ABOUT_PERSON = 0.012  # of the longer side: as near to the person nothing is learnt
 _GAIN_STEP = 0.012  # a smaller change of the light is noise
 _GAIN_LIMITS = (0.4, 2.5)
@@ -30,17 +37,23 @@ _EDGE = 20  # grey levels between neighbours: detail that tells whether the came
 _LEAST = 150  # px: fewer tell nothing
 _MOVED = 0.35  # share of the known room that looks otherwise, twice in a row
 _REACH_M = 0.10  # as far beside body and garment worn clothes are looked for
+_ENOUGH, _STILL_ENOUGH = 0.5, 0.3  # of what the person does not hide, for the room to count as known
+_LITTLE = 0.05  # of the box is known: nothing is shown there
 _HIDE_SIDE = 360  # px of the longer side of the layers, from which on half of it does
 _LIKELY = 80  # of 255, that a pixel is worn clothes
 _GAP_M = 0.025  # of other colours within the worn clothes
+_ABOUT_MASK_M = 0.02  # that the person's mask may be too narrow by
 _RIM_M = 0.03  # about them, where the person's mask ends
-_STEEPER = ((np.arange(256) - 127.5) * 1.6 + 127.5).clip(0, 255).astype(np.uint8)  # of a blurred edge
-_WHOLE, _STILL_WHOLE = 0.9, 0.7  # share of a part to be hidden behind which the room must be known
-_ABOUT_FEET_M = 0.04  # that shoes take
+_STEEPER = ((np.arange(256) - 127.5) * 1.8 + 127.5).clip(0, 255).astype(np.uint8)  # of a blurred edge
+_DRAWN = np.array([255 * (BODY <= m < OVER and m % 32 > COVER // 2) for m in range(256)], np.uint8)  # skin
+_WHOLE, _STILL_WHOLE = 0.85, 0.65  # share of a part to be hidden behind which the room must be known
+_ABOUT_FEET_M = 0.015  # that shoes take
 _ABOUT_HEAD = 0.6  # of its width, to either side, and as far below the chin: hair, collars
 _NECK_M = 0.08
+_SURER = 130  # of 255, there
 _BEYOND = 0.02  # of the body, in the garment's rows
 _TAPER_M = 0.2  # above the hem
+_SLEEVE_M = 0.06  # about an arm
 
 
 class Room:
@@ -57,17 +70,29 @@ class Room:
         small = (round(height * scale), round(width * scale))
         self.picture: Picture = np.zeros((height, width, 3), np.uint8)
         self.looks: Picture = np.zeros(small, np.uint8)
+        self._guessed: Picture = np.zeros(small, np.uint8)
         self._mean = np.zeros((*small, 3), np.float32)
         self._hiding: Picture = np.zeros((0, 0), np.uint8)
         self._strange = 0
+        self._is_known = False
         self._last_ns: int | None = None
 
     @property
     def known(self) -> Picture:
         """How far the room may be shown (h, w), 0..255, at the resolution of the comparison."""
         table = ((np.arange(256) - (_KNOWN - 1)) * 85).clip(0, 255).astype(np.uint8)
-        known: Picture = cv.LUT(self.looks, table)
+        known: Picture = cv.max(cv.LUT(self.looks, table), self._guessed)
         return known
+
+    @property
+    def is_known(self) -> bool:
+        """Whether enough of it is known that worn clothes can give way to it."""
+        return self._is_known
+
+    def is_due(self, t_ns: int, *, followed: bool) -> bool:
+        """Whether it is time, at source time ``t_ns``, for another look; ``followed``: somebody is."""
+        interval_ns = _LOOK_NS if followed else _EMPTY_LOOK_NS
+        return self._last_ns is None or not 0 <= t_ns - self._last_ns < interval_ns
 
     def look(self, frame: Picture, person: Picture | None, t_ns: int) -> bool:
         """Learn from ``frame`` (H, W, 3) BGR of source time ``t_ns``, if it is time; whether it was.
@@ -78,8 +103,7 @@ class Room:
         if size != self._size:
             self._size = size
             self.forget()
-        interval_ns = _EMPTY_LOOK_NS if person is None else _LOOK_NS
-        if self._last_ns is not None and 0 <= t_ns - self._last_ns < interval_ns:
+        if not self.is_due(t_ns, followed=person is not None):
             return False
         self._last_ns = t_ns
         height, width = self.looks.shape
@@ -98,6 +122,11 @@ class Room:
             self._last_ns = t_ns
             return True
         self._learn(frame, small, free, differs)
+        known = cv.bitwise_and(free, cv.compare(self.looks, _KNOWN, cv.CMP_GE))
+        share = cv.countNonZero(known) / max(cv.countNonZero(free), 1)
+        self._is_known = share > (_STILL_ENOUGH if self._is_known else _ENOUGH)
+        if person is not None:
+            self._guess(small, free)
         return True
 
     def _differs(self, small: Picture) -> Picture:
@@ -156,6 +185,41 @@ class Room:
         size = (frame.shape[1], frame.shape[0])
         cv.copyTo(frame, cv.resize(same, size, interpolation=cv.INTER_NEAREST), self.picture)
 
+    def _guess(self, small: Picture, free: Picture) -> None:
+        """Close the narrow gap between the person's outline and what is known by what lies beside it."""
+        known = cv.compare(self.looks, _KNOWN, cv.CMP_GE)
+        told = cv.max(known, free)
+        reach = 2 * round(_GUESSED * max(known.shape)) + 1
+        near = cv.compare(cv.blur(known, (reach, reach)), 12, cv.CMP_GT)
+        self._guessed = cv.subtract(near, known)
+        x, y, w, h = cv.boundingRect(self._guessed)
+        if not w:
+            return
+        x0, y0 = max(x - reach, 0) // 2 * 2, max(y - reach, 0) // 2 * 2
+        x1, y1 = min(x + w + reach, known.shape[1]), min(y + h + reach, known.shape[0])
+        part = (slice(y0, y1), slice(x0, x1))
+        scale = min(1.0, _GUESS_SIDE / max(known.shape))
+        size = (max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale)))
+        weight = told[part].astype(np.float32) / 255
+        colour = cv.convertScaleAbs(self._mean[part])
+        cv.copyTo(small[part], cv.bitwise_not(known[part]), colour)
+        colour = cv.resize(colour * weight[..., None], size, interpolation=cv.INTER_AREA)
+        weight = cv.resize(weight, size, interpolation=cv.INTER_AREA)
+        guess, done = np.zeros_like(colour), np.zeros_like(weight)
+        for wide, high in _BLURS:
+            more = cv.blur(weight, (wide, high))
+            trust = np.minimum(more * 4, 1.0) * (1.0 - done)
+            guess += cv.blur(colour, (wide, high)) * (trust / np.maximum(more, 1e-3))[..., None]
+            done += trust
+        guess = cv.convertScaleAbs(guess / np.maximum(done, 1e-3)[..., None])
+        grow = self._size[0] / known.shape[1]
+        fx0, fy0 = round(x0 * grow), round(y0 * grow)
+        fx1, fy1 = min(round(x1 * grow), self._size[0]), min(round(y1 * grow), self._size[1])
+        target = self.picture[fy0:fy1, fx0:fx1]
+        full = (fx1 - fx0, fy1 - fy0)
+        unknown = cv.resize(cv.bitwise_not(known[part]), full, interpolation=cv.INTER_NEAREST)
+        cv.copyTo(cv.resize(guess, full, interpolation=cv.INTER_LINEAR), unknown, target)
+
     # Showing it -----------------------------------------------------------------------------------
 
     def restore(self, frame: Picture, drawing: Drawing, layers: Picture, covers: tuple[bool, bool]) -> None:
@@ -166,24 +230,25 @@ class Room:
         in.
         """
         seen = self._size == (frame.shape[1], frame.shape[0])
-        if drawing.marks is None or not seen or layers.shape[2] < 4 or not any(covers):
+        if drawing.marks is None or not seen or not self._is_known or layers.shape[2] < 4 or not any(covers):
             return
-        if (
-            max(layers.shape[:2]) > _HIDE_SIDE
-        ):  # the garment covers one edge of what is hidden, the room the other
+        if max(layers.shape[:2]) > _HIDE_SIDE:
+            # The garment covers one edge of what is hidden, the room the other.
             layers = layers[::2, ::2]
         sx, sy = layers.shape[1] / frame.shape[1], layers.shape[0] / frame.shape[0]
-        x0, y0, x1, y1 = drawing.box
+        x0, y0, x1, y1 = drawing.frame_box
         left, top = int(x0 * sx), int(y0 * sy)
         width, height = round((x1 - x0) * sx), round((y1 - y0) * sy)
         part = np.ascontiguousarray(layers[top : top + height, left : left + width])
         height, width = part.shape[:2]
         if min(height, width) < 8:
             return
-        hide = self._hidden(part, drawing, (width, height), drawing.px_per_m * sx, covers)
         known = self._known_at(
             (left / sx, top / sy, (left + width) / sx, (top + height) / sy), (width, height)
         )
+        if cv.countNonZero(known) < _LITTLE * known.size:
+            return
+        hide = self._hidden(part, drawing, (width, height), drawing.px_per_m * sx, covers)
         hide = cv.min(self._whole_parts(hide, known, (left, top), layers.shape[:2]), known)
         x, y, w, h = cv.boundingRect(cv.compare(hide, 8, cv.CMP_GT))
         if not w:
@@ -192,7 +257,8 @@ class Room:
         fx1 = min(round((left + x + w) / sx), frame.shape[1])
         fy1 = min(round((top + y + h) / sy), frame.shape[0])
         share = cv.resize(hide[y : y + h, x : x + w], (fx1 - fx0, fy1 - fy0), interpolation=cv.INTER_LINEAR)
-        _mix(frame[fy0:fy1, fx0:fx1], self.picture[fy0:fy1, fx0:fx1], share)
+        share = cv.LUT(share, _STEEPER)
+        lay_over(frame[fy0:fy1, fx0:fx1], self.picture[fy0:fy1, fx0:fx1], share)
 
     def _whole_parts(
         self, hide: Picture, known: Picture, at: tuple[int, int], size: tuple[int, ...]
@@ -251,15 +317,19 @@ class Room:
         """How far each pixel (h, w) is to be hidden, 0..255, were all of the room known."""
         person, head, hands, worn = cv.split(part)
         marks = cv.resize(drawing.marks, size, interpolation=cv.INTER_NEAREST)
-        feet = cv.compare(marks, FEET, cv.CMP_EQ)
-        legs = cv.max(cv.compare(marks, LEGS, cv.CMP_EQ), feet)
-        trunk = cv.compare(marks, BODY, cv.CMP_EQ)
-        bare = cv.max(trunk, legs)
+        feet, legs, trunk = (cv.inRange(marks, part, part + COVER) for part in (FEET, LEGS, BODY))
+        legs = cv.max(legs, feet)
+        # Skin that is drawn is as good as a garment.
+        skin = cv.LUT(marks, _DRAWN)
+        bare = cv.subtract(cv.max(trunk, legs), skin)
         figure = cv.compare(marks, 0, cv.CMP_GT)
         side = 2 * max(2, round(_REACH_M * px_per_m)) + 1
         zone = cv.compare(cv.blur(figure, (side, side)), 2, cv.CMP_GT)
         if self._misfits(person, figure, zone, cv.subtract(figure, bare)):
             return np.zeros_like(person)
+        # Beside a limb that is bare by itself there are no worn clothes.
+        drawn = cv.blur(cv.subtract(figure, bare), (side, side))
+        zone = cv.subtract(zone, cv.compare(cv.blur(bare, (side, side)), drawn, cv.CMP_GT))
         if not all(covers):
             # Trousers beside the thigh stay when only a top is drawn, sleeves when only trousers are: what
             # is about a pixel tells beside which of them it lies.
@@ -267,61 +337,64 @@ class Room:
             own = cv.blur(cv.subtract(figure, other), (side, side))
             zone = cv.bitwise_and(zone, cv.compare(own, cv.blur(other, (side, side)), cv.CMP_GT))
         front = cv.max(head, hands)
-        fixed = cv.max(front, cv.dilate(feet, _disc(_ABOUT_FEET_M * px_per_m)))
+        fixed = cv.max(front, cv.dilate(feet, _square(_ABOUT_FEET_M * px_per_m)))
         table = np.abs(np.arange(256) - 128) * 2
         table[129:] *= covers[0]
         table[:128] *= covers[1]
         likely = cv.min(cv.LUT(worn, table.clip(0, 255).astype(np.uint8)), person)
-        likely = cv.compare(cv.subtract(likely, fixed), _LIKELY, cv.CMP_GT)
+        # Hair may have much the same colour as the clothes.
+        likely = cv.subtract(likely, fixed)
+        sure = cv.compare(cv.subtract(likely, _about_head(head, px_per_m)), _LIKELY, cv.CMP_GT)
+        likely = cv.min(cv.compare(likely, _LIKELY, cv.CMP_GT), cv.dilate(sure, _square(2.0)))
         # Stripes and folds of rarer colours go with what is about them, cloth that is drawn counts as such.
         clothes = cv.morphologyEx(
-            cv.max(likely, cv.subtract(figure, bare)), cv.MORPH_CLOSE, _disc(_GAP_M * px_per_m)
+            cv.max(likely, cv.subtract(figure, bare)), cv.MORPH_CLOSE, _square(_GAP_M * px_per_m)
         )
         # Where cloth and room mix in a pixel it has the colour of neither.
-        rim = cv.dilate(clothes, _disc(_RIM_M * px_per_m))
+        rim = cv.dilate(clothes, _square(_RIM_M * px_per_m))
         rim = cv.bitwise_and(rim, cv.compare(person, 240, cv.CMP_LT))
-        hide = cv.max(cv.dilate(clothes, _disc(1.0)), rim)
+        hide = cv.max(cv.dilate(clothes, _square(1.0)), rim)
         # The bare body stays, which is drawn a little under its skin; the garment is blended over the rest.
-        hide = cv.subtract(cv.bitwise_and(hide, zone), cv.dilate(bare, _disc(1.0)))
-        hide = cv.subtract(hide, cv.erode(cv.subtract(figure, bare), _disc(2.0)))
-        hide = cv.subtract(hide, _left_alone(head, figure, cv.subtract(figure, bare), px_per_m, covers))
-        hide = cv.LUT(cv.blur(hide, (3, 3)), _STEEPER)
+        hide = cv.subtract(cv.bitwise_and(hide, zone), cv.dilate(bare, _square(1.0)))
+        hide = cv.subtract(hide, cv.erode(cv.subtract(figure, bare), _square(2.0)))
+        if not covers[1]:
+            hide = cv.subtract(hide, _below_hem(figure, cv.inRange(marks, 1, BODY - 1), skin, px_per_m))
+        # What lies clear of the person is the room itself already.
+        hide = cv.min(hide, cv.compare(cv.dilate(person, _square(_ABOUT_MASK_M * px_per_m)), 40, cv.CMP_GT))
+        hide = cv.blur(hide, (3, 3))
         return np.asarray(cv.min(hide, cv.bitwise_not(fixed)), np.uint8)
 
 
-def _left_alone(
-    head: Picture, figure: Picture, cloth: Picture, px_per_m: float, covers: tuple[bool, bool]
-) -> Picture:
-    """Where (h, w) nothing is to be hidden, 255.
-
-    About head and neck, where hair may have the clothes' colours; and below the hem of a top that is worn
-    alone: a longer worn one, or a skirt, goes on there. So that it has no step, ever more of it stays the
-    nearer it is to the hem.
-    """
+def _about_head(head: Picture, px_per_m: float) -> Picture:
+    """How much surer one must be (h, w) of worn clothes about head and neck, where hair hangs."""
     out = np.zeros_like(head)
     x, y, w, h = cv.boundingRect(cv.compare(head, 60, cv.CMP_GT))
     if w:
         aside, down = round(_ABOUT_HEAD * w), round(_NECK_M * px_per_m)
-        out[max(y - h // 4, 0) : y + h + down, max(x - aside, 0) : x + w + aside] = 255
+        out[max(y - h // 4, 0) : y + h + down, max(x - aside, 0) : x + w + aside] = _SURER
+    return out
+
+
+def _below_hem(figure: Picture, cloth: Picture, skin: Picture, px_per_m: float) -> Picture:
+    """Where (h, w) nothing is to be hidden, 255: below the hem of a top that is worn alone.
+
+    A longer worn one, or a skirt, goes on there. So that it has no step, ever more of it stays the
+    nearer it is to the hem. Sleeves that hang there about an arm's ``skin`` are another matter.
+    """
+    out = np.zeros_like(figure)
     _, top, w, height = cv.boundingRect(cloth)
-    if covers[1] or not w:
+    if not w:
         return out
     away = cv.distanceTransform(cv.bitwise_not(figure), cv.DIST_L2, 3)
     rows = np.arange(len(out), dtype=np.float32)[:, None]
     taper = max(_TAPER_M * px_per_m, 1.0)
     stays = np.clip((rows - (top + height - taper)) / taper, 0.0, 1.0) * np.float32(1.5 * _REACH_M * px_per_m)
     out[away < stays] = 255
-    return out
+    side = 2 * max(2, round(_SLEEVE_M * px_per_m)) + 1
+    return np.asarray(cv.subtract(out, cv.compare(cv.blur(skin, (side, side)), 2, cv.CMP_GT)), np.uint8)
 
 
-def _disc(radius: float) -> Picture:
+def _square(radius: float) -> Picture:
+    """Kernel for growing by ``radius``; a disc would take several times as long."""
     side = 2 * max(1, round(radius)) + 1
-    return np.asarray(cv.getStructuringElement(cv.MORPH_ELLIPSE, (side, side)), np.uint8)
-
-
-def _mix(target: Picture, picture: Picture, share: Picture) -> None:
-    """Lay ``share`` (h, w) of 255 of ``picture`` (h, w, 3) over ``target`` in place."""
-    over = cv.cvtColor(share, cv.COLOR_GRAY2BGR)
-    shown = cv.multiply(picture, over, scale=1 / 255)
-    cv.multiply(target, cv.bitwise_not(over), dst=target, scale=1 / 255)
-    cv.add(target, shown, dst=target)
+    return np.ones((side, side), np.uint8)

@@ -54,9 +54,11 @@ def evaluate(
 
     ``out``: folder for pictures of the worst cases; ``field_of_view_deg``: what the mirror is told instead
     of each camera's own. Returns ``summary`` (flat), ``scenes`` and ``clips``. MirrorError if models
-    are missing. ``worn_visible`` is as the mirror comes, ``worn_hidden`` with ``render.hide_worn`` and a room
-    that was seen before. ``joints`` says, by joint, in lengths of the trunk, how far the fit's and the pose
-    network's own lie too low on the average, and how far off.
+    are missing. ``worn_visible`` is without ``render.hide_worn``, ``worn_hidden`` with it and a room that
+    was seen before; ``room_error`` and ``skin_error`` are the grey levels by which what takes the worn
+    clothes' place is off, ``skin_shown`` is the share of the bared skin that is shown. ``joints`` says, by
+    joint, in lengths of the trunk, how far the fit's and the pose network's own lie too low on the average,
+    and how far off.
     """
     judge = Judge(field_of_view_deg)
     scores: list[SceneScore] = []
@@ -101,7 +103,9 @@ def scene_row(score: SceneScore) -> dict[str, float]:
         "face_covered_frames": float(sum(f.face_covered for f in score.frames)),
         "worn_visible": _ratio(f.worn for f in counted),
         "worn_hidden": _ratio(f.worn_hidden for f in counted),
-        "room_error": _room_error(f.restored for f in counted),
+        "room_error": _paint_error(f.restored for f in counted),
+        "skin_error": _paint_error(f.skin for f in counted),
+        "skin_shown": _ratio((painted, whole) for _, painted, whole in (f.skin for f in counted)),
         "jitter_px": score.jitter_px,
         "lag_frames": score.lag_frames,
         "recovery_s": max(score.recovery_s, default=float("nan")),
@@ -151,7 +155,11 @@ def _summary(scores: Sequence[SceneScore], real: dict[str, dict[str, float]]) ->
         "face_covered_frames": float(sum(f.face_covered for s in scores for f in s.frames)),
         "worn_visible": _ratio(f.worn for s in scores for f in s.frames if f.counted),
         "worn_hidden": _ratio(f.worn_hidden for s in scores for f in s.frames if f.counted),
-        "room_error": _room_error(f.restored for s in scores for f in s.frames if f.counted),
+        "room_error": _paint_error(f.restored for s in scores for f in s.frames if f.counted),
+        "skin_error": _paint_error(f.skin for s in scores for f in s.frames if f.counted),
+        "skin_shown": _ratio(
+            (painted, whole) for _, painted, whole in (f.skin for s in scores for f in s.frames if f.counted)
+        ),
         "joint_px": front(lambda f: f.joint_px),
         "joint_share": front(lambda f: f.joint_share),
         "trunk_cm": front(lambda f: f.trunk_cm),
@@ -203,8 +211,8 @@ def _ratio(parts: Iterable[tuple[float, int]]) -> float:
     return float(sum(p[0] for p in pairs)) / whole if whole else float("nan")
 
 
-def _room_error(parts: Iterable[tuple[float, int, int]]) -> float:
-    """Mean grey levels that the painted room is off; NaN where next to nothing was painted."""
+def _paint_error(parts: Iterable[tuple[float, int, int]]) -> float:
+    """Mean grey levels that what is painted is off; NaN where next to nothing was painted."""
     rows = list(parts) or [(0.0, 0, 0)]
     off, painted, wanted = (float(sum(column)) for column in zip(*rows, strict=True))
     return off / painted if painted > _PAINTED * max(wanted, 1.0) else float("nan")

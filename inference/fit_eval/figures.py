@@ -16,9 +16,10 @@ from inference.kinematics import Array
 from render.cloth import Cloth
 from render.fabrics import load_fabric
 from render.garments import load_garment
+from render.marks import Box
 from render.mesh import INWARD_M, Floats, SkinnedMesh, vertex_normals
 from render.outfit import cloth_of
-from render.renderer import FAR_M, NEAR_M, Box, GarmentRenderer
+from render.renderer import FAR_M, NEAR_M, GarmentRenderer
 
 # isort: split
 from OpenGL import GL

@@ -133,12 +133,15 @@ class Follower:
             shape=shape,
             intrinsics=self._stage.intrinsics.at_size(width, height),
             light=light,
+            cover=self._stage.cover,
+            skin_tone=self._stage.skin_tone,
         )
         outfits = []
         for dresser in self._dressers:
             picture = frame.copy()
             dresser.begin(body, height, width)
             dressed = dresser.finish(picture, layers, stage_ms)
+            dresser.learn()
             mask = bare.mask if dressed.blend is None else dressed.blend.mask(height, width) > 0
             outfits.append(Wearing(picture, mask, dressed.anchors))
         return Observed(

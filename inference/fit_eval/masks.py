@@ -112,3 +112,17 @@ def restored_error(
     painted = wanted & (np.abs(frame.astype(np.int16) - ours).max(axis=2) > 12)
     off = np.abs(ours[painted].astype(np.int16) - room[painted]).mean(axis=1, dtype=np.float64).sum()
     return float(off), int(np.count_nonzero(painted)), int(np.count_nonzero(wanted))
+
+
+def skin_error(
+    worn: Mask, bare: Mask, garment: Mask, ours: NDArray[np.uint8], frame: NDArray[np.uint8],
+    truth: NDArray[np.uint8],
+) -> tuple[float, int, int]:  # fmt: skip
+    """(sum of grey levels off, pixels painted, pixels to paint) where skin should replace worn clothes.
+
+    ``bare``: skin of the person without the worn clothes, which ``truth`` (H, W, 3) shows.
+    """
+    wanted = worn & bare & ~grown(garment, 4)
+    painted = wanted & (np.abs(frame.astype(np.int16) - ours).max(axis=2) > 12)
+    off = np.abs(ours[painted].astype(np.int16) - truth[painted]).mean(axis=1, dtype=np.float64).sum()
+    return float(off), int(np.count_nonzero(painted)), int(np.count_nonzero(wanted))

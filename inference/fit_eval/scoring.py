@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from inference.body_model import BodyModel
 from inference.fit_eval import bodies, figures, masks, steadiness
+from inference.fit_eval.bare_truth import BareTruth
 from inference.fit_eval.follow import Follower, Observed, Wardrobe
 from inference.fit_eval.motions import FPS
 from inference.fit_eval.scenes import Scene
@@ -55,6 +56,7 @@ class FrameScore:
     worn: tuple[int, int] = (0, 0)
     worn_hidden: tuple[int, int] = (0, 0)
     restored: tuple[float, int, int] = (0.0, 0, 0)
+    skin: tuple[float, int, int] = (0.0, 0, 0)
     on_other: bool = False
     counted: bool = False
 
@@ -112,6 +114,7 @@ class Judge:
             hidden=outfits[2] if scene.bulky else None,
             room=clip.room if scene.bulky else None,
         )
+        bare = BareTruth(scene) if scene.bulky else None
         frames: list[FrameScore] = []
         worst: list[tuple[FrameScore, NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]] = []
         anchors: list[dict[str, tuple[float, float]]] = []
@@ -129,6 +132,12 @@ class Judge:
                 scale = scene.body(0).height_m / float(np.ptp(self._model.shaped(seen.shape)[0][:, 1]))
             truth = clip.truth(index)
             score = self._frame(clip, index, frame, truth, seen, scale)
+            if bare is not None:
+                pair, true_picture = seen.outfits[3], bare.see(clip.skin[index], clip.room)
+                worn = np.isin(truth[..., 0], (figures.TOP, figures.BOTTOM))
+                score.skin = masks.skin_error(
+                    worn, true_picture[1], pair.mask, pair.picture, frame, true_picture[0]
+                )
             waiting = waiting + 1 if score.in_view else 0
             score.counted = score.in_view and (score.tracked or waiting > GRACE)
             frames.append(score)
@@ -140,6 +149,8 @@ class Judge:
             if score.counted and np.isfinite(score.iou):
                 worst = _keep_worst(worst, (score, frame, truth[..., 2], _ours(seen)))
         follower.close()
+        if bare is not None:
+            bare.close()
         return SceneScore(
             scene,
             frames,

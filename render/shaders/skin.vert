@@ -1,8 +1,8 @@
 #version 330 core
 
 // Linear blend skinning of rest vertices straight into camera space (metres, x right, y down,
-// z forward), then the pinhole projection. SHADED adds the light: order-2 spherical harmonics
-// are so smooth that the vertices of a garment sample them finely enough. How the light changes as
+// z forward), then the pinhole projection. LIT adds the light: order-2 spherical harmonics
+// are so smooth that the vertices of a garment sample them finely enough. SHADED cloth: how it changes as
 // the normal tilts goes along, so that the fragment shader bends it by one dot product.
 
 layout(location = 0) in vec3 position;
@@ -17,13 +17,19 @@ uniform vec4 bones[BONE_ROWS]; // three rows of each 3x4 skinning matrix
 uniform mat4 projection;
 uniform float recede; // metres by which the depth test sees the surface further away
 
+#ifdef LIT
+uniform vec3 light[9];    // irradiance / pi, linear colour, basis constants multiplied in
+#endif
+
 #ifdef MARKED
+layout(location = 7) in float cover; // of the skin by the worn clothes, 0..1
 uniform float leg_bones[BONE_ROWS / 3]; // 1 for a leg's, 2 for a foot's
-out float v_leg;
+uniform vec3 tone; // of the skin, sRGB under light of 1
+out vec3 v_skin;
+out vec2 v_part; // 0 trunk and arms, 1 leg, 2 foot; cover
 #endif
 
 #ifdef SHADED
-uniform vec3 light[9];    // irradiance / pi, linear colour, basis constants multiplied in
 uniform float grey[9];    // luminance of light
 uniform float face_depth; // metres; a sleeve nearer than this is in front of the head
 uniform vec2 repeats;     // of the fabric in a metre
@@ -32,13 +38,17 @@ out vec4 v_light; // factor to the sRGB-encoded albedo; over 0.5 in w: a sleeve 
 out vec4 v_texcoord;
 out vec2 v_tilt;
 
+const float CRISP = 1.5; // how much more a fold turns the light than its slope says: it shades itself
+const float ABOVE = 0.5; // and how much more of it comes from above, which the few coefficients smear
+const float RIM = 0.22; // of the light is lost where the cloth turns away: it lies against something
+#endif
+
+#ifdef LIT
 const vec3 LUMINANCE = vec3(0.2126, 0.7152, 0.0722);
 const float GAMMA = 2.2;
 const float KNEE = 0.9;
 const float CEILING = 1.3;
-const float CRISP = 1.5; // how much more a fold turns the light than its slope says: it shades itself
-const float ABOVE = 0.5; // and how much more of it comes from above, which the few coefficients smear
-const float RIM = 0.22; // of the light is lost where the cloth turns away: it lies against something
+const vec3 SKIN_RIM = vec3(0.22, 0.27, 0.29);
 
 vec3 irradiance(vec3 n)
 {
@@ -56,7 +66,9 @@ vec3 encoded(vec3 e)
     vec3 over = max(s - KNEE, 0.0) / (CEILING - KNEE);
     return min(s, KNEE) + (CEILING - KNEE) * over / (1.0 + over);
 }
+#endif
 
+#ifdef SHADED
 // Relative change of the encoded luminance per unit tilt of the normal along t and b.
 vec2 tilt(vec3 n, vec3 t, vec3 b, vec3 e)
 {
@@ -81,18 +93,26 @@ void main()
         y += w * bones[row + 1];
         z += w * bones[row + 2];
     }
-#ifdef MARKED
-    v_leg = 0.0;
-    for (int i = 0; i < 4; ++i)
-        v_leg += weights[i] * leg_bones[int(joints[i])];
-#endif
     vec4 rest = vec4(position, 1.0);
     vec3 camera = vec3(dot(x, rest), dot(y, rest), dot(z, rest));
     gl_Position = projection * vec4(camera, 1.0);
     gl_Position.z -= projection[3][2] * recede / max(camera.z, 0.1);
-#ifdef SHADED
+#ifdef LIT
     vec3 n = normalize(vec3(dot(x.xyz, normal), dot(y.xyz, normal), dot(z.xyz, normal)));
     vec3 e = irradiance(n);
+#endif
+#ifdef MARKED
+    v_part = vec2(0.0, cover);
+    for (int i = 0; i < 4; ++i)
+        v_part.x += weights[i] * leg_bones[int(joints[i])];
+    // Light is lost at the rim; what is left there has gone through skin, and is redder.
+    float rim = 1.0 - abs(dot(n, normalize(camera)));
+    v_skin = tone * encoded(e) * (1.0 - SKIN_RIM * rim * rim);
+    // No skin is of one colour.
+    vec3 w = sin(position * vec3(61.0, 47.0, 71.0) + 2.0 * sin(position.yzx * vec3(38.0, 53.0, 44.0)));
+    v_skin *= 1.0 + 0.014 * (w.x + w.y + w.z) * vec3(0.6, 1.0, 1.1);
+#endif
+#ifdef SHADED
     v_light.rgb = encoded(e) * (1.0 - RIM * (1.0 - abs(dot(n, normalize(camera)))));
     v_light.w = camera.z < face_depth ? arm : 0.0;
     v_texcoord = vec4(texcoord.xy * repeats, texcoord.zw);

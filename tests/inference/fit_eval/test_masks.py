@@ -105,3 +105,18 @@ def test_a_folder_without_clips_has_none(tmp_path: object) -> None:
     from pathlib import Path
 
     assert annotated_clips(Path(str(tmp_path))) == {}
+
+
+def test_skin_is_held_against_the_true_skin() -> None:
+    """Orange arms would pass as well as the shopper's own, or arms that are not drawn at all."""
+    frame = np.full((120, 160, 3), 60, np.uint8)
+    truth, ours = frame.copy(), frame.copy()
+    arm = box(40, 20, 80, 60)
+    truth[arm] = 150
+    nothing = np.zeros_like(arm)
+    assert masks.skin_error(arm, arm, nothing, ours, frame, truth)[1:] == (0, 1600)
+    ours[arm] = 160
+    off, painted, wanted = masks.skin_error(arm, arm, nothing, ours, frame, truth)
+    assert (painted, wanted) == (1600, 1600)
+    assert off / painted == 10
+    assert masks.skin_error(arm, nothing, nothing, ours, frame, truth) == (0.0, 0, 0)
