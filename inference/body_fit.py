@@ -24,11 +24,11 @@ from inference.anatomy import OPTIMISED, Anatomy
 from inference.body_model import BONES, BodyModel
 from inference.camera import Intrinsics
 from inference.equations import NormalEquations
+from inference.first_guess import first_guess
 from inference.kinematics import (
     Array,
     Pose,
     Skeleton,
-    align,
     exp_so3,
     log_so3,
     rotation_columns,
@@ -59,7 +59,7 @@ ASTRAY_IMAGE, ASTRAY_WORLD, ASTRAY_HAND = 0.08, 0.15, 0.15
 LOST_M = 0.1  # m: a body that a step leaves farther from its landmarks is fitted from the start
 CLOTHES_ELSEWHERE = 0.02  # m, by which clothes stand off where there is no girth
 # m, one outline point of an arm, and of what two legs or a skirt make an outline of (there are a hundred)
-SIGMA_OUTLINE_ARM, SIGMA_OUTLINE = 0.025, 0.050
+SIGMA_OUTLINE_ARM, SIGMA_OUTLINE_TRUNK, SIGMA_OUTLINE = 0.025, 0.025, 0.050
 # rad a joint turns in 1/30 s: limbs are quick, the trunk is not, and its turns move everything; but people
 # do turn round
 SIGMA_TURN = np.array([[0.12 if name.split("_")[-1] in QUICK else 0.06] * 3 for name in OPTIMISED])
@@ -101,6 +101,11 @@ class BodyFitter:
         self.skeleton = Skeleton(model.parents)
         self._anatomy = Anatomy(model)
         self._outline = Outline(model)
+        self._outline_sigma = np.select(
+            [self._outline.on_arm, self._outline.on_trunk],
+            [SIGMA_OUTLINE_ARM, SIGMA_OUTLINE_TRUNK],
+            SIGMA_OUTLINE,
+        )
         self._used = np.array([BONES.index(name) for name in OPTIMISED])
         self._used_parents = np.array([self.skeleton.parents[j] for j in self._used[1:]])
         self._turns = 3 * len(self._used)
@@ -174,7 +179,10 @@ class BodyFitter:
     ) -> Fit:
         """``update`` from the last pose, or, where there is none, from a first guess."""
         fresh = self.pose is None
-        pose = previous = self.pose or self._first_guess(landmarks, world, weight)
+        pose = previous = self.pose or first_guess(
+            self.skeleton, self._anatomy, self.intrinsics, self._joints, self._landmark_points,
+            landmarks, world, weight,
+        )  # fmt: skip
         # At a camera's rate one step follows; after a longer gap the pose lies farther off.
         further = ITERATIONS if dt < LONG_GAP_S else FAR_ITERATIONS
         iterations = FIRST_ITERATIONS if fresh else further
@@ -186,56 +194,6 @@ class BodyFitter:
             )
         self.pose = pose
         return self._result(pose, landmarks, weight)
-
-    def _first_guess(self, landmarks: Array, world: Array, weight: Array) -> Pose:
-        local = np.tile(np.eye(3), (len(BONES), 1, 1))
-        up = (world[11] + world[12] - world[23] - world[24]) / 2
-        across = (world[11] - world[12]) + 0.5 * (world[23] - world[24])
-        if weight[[23, 24]].max() < 0.1:  # hips unseen: stand upright
-            up = np.array([0.0, -1.0, 0.0]) * max(float(np.linalg.norm(up)), 0.1)
-            across = world[11] - world[12]
-        y = up / np.linalg.norm(up)
-        x = across - (across @ y) * y
-        x /= np.linalg.norm(x) + 1e-9
-        local[0] = np.stack([x, y, np.cross(x, y)], axis=1)
-        pose = self.skeleton.forward(local, np.array([0.0, 0.0, 2.5]), self._joints)
-        for side, base in (("left", 0), ("right", 1)):
-            for part, start, end in (
-                ("upper_arm", 11, 13),
-                ("forearm", 13, 15),
-                ("thigh", 23, 25),
-                ("shin", 25, 27),
-            ):
-                bone = self._anatomy.bone(f"{side}_{part}")
-                if weight[[start + base, end + base]].min() < 0.2:
-                    prior = OPTIMISED.index(f"{side}_{part}")
-                    local[bone] = exp_so3(
-                        self._anatomy.prior_frame[prior].T @ self._anatomy.prior_mean[prior]
-                    )
-                else:
-                    frame = pose.world[self.skeleton.parents[bone]]
-                    target = frame.T @ (world[end + base] - world[start + base])
-                    local[bone] = align(self._anatomy.axis[bone], target)
-                pose = self.skeleton.forward(local, pose.translation, self._joints)
-        translation = self._place(pose, landmarks, weight)
-        return self.skeleton.forward(local, translation, self._joints)
-
-    def _place(self, pose: Pose, landmarks: Array, weight: Array) -> Array:
-        """Root translation that best projects the posed landmarks (linear least squares)."""
-        points = self._landmark_points(pose) - pose.translation
-        ray = (landmarks[:, :2] - [self.intrinsics.cx, self.intrinsics.cy]) / self.intrinsics.focal
-        rows, right = [], []
-        # Trunk points say how far away the person is; a foreshortened arm does not.
-        importance = weight * np.where(np.isin(np.arange(33), (0, 11, 12, 23, 24)), 3.0, 0.3) + 1e-4
-        for axis in range(2):
-            row = np.zeros((33, 3))
-            row[:, axis] = 1.0
-            row[:, 2] = -ray[:, axis]
-            rows.append(row * importance[:, None])
-            right.append((ray[:, axis] * points[:, 2] - points[:, axis]) * importance)
-        solution = np.linalg.lstsq(np.concatenate(rows), np.concatenate(right), rcond=None)[0]
-        solution[2] = np.clip(solution[2], 0.4, 12.0)
-        return np.asarray(solution)
 
     def _landmark_points(self, pose: Pose) -> Array:
         bone = self._landmark_bone
@@ -379,11 +337,7 @@ class BodyFitter:
             dressed = np.flatnonzero(group >= 0)
             rows[dressed, first + count + len(self.girth) + group[dressed]] = 1.0
         robust = 1.0 / (1.0 + pull.distance**2 / 0.035**2)
-        precision = (
-            pull.trust
-            * robust
-            / np.where(self._outline.on_arm[pull.index], SIGMA_OUTLINE_ARM, SIGMA_OUTLINE) ** 2
-        )
+        precision = pull.trust * robust / self._outline_sigma[pull.index] ** 2
         equations.add(rows, pull.distance, precision)
 
     def _view(self, pose: Pose) -> int:

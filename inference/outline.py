@@ -25,6 +25,7 @@ LIMBS = {
 }
 YIELD = 0.02  # m, over which an edge passes to a limb that explains it better
 BEYOND = 0.005  # m past another limb's clothes a point surely shows
+TRUNK = ("pelvis", "spine1", "spine2", "chest")
 LEFT_OUT = ("head", "left_hand", "right_hand", "left_foot", "right_foot")
 
 
@@ -68,6 +69,7 @@ class Outline:
         self._thick = np.tile(list(LIMBS.values()), 2)
         limb = np.array([_limb(name) for name in BONES])
         self.on_arm = np.char.endswith(limb[self.bone], "arm")
+        self.on_trunk = np.isin(self.bone, [BONES.index(name) for name in TRUNK])
         own = limb[self.bone][:, None] == limb[self._ends[:, 0]]
         # Hips and thighs are one outline; arms pass before everything.
         rivals = np.char.endswith(limb[self._ends[:, 0]], "arm") | (limb[self.bone] != "")[:, None]

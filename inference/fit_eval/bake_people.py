@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -78,13 +80,15 @@ def spread_choice(features: F64, count: int) -> I64:
     return np.array(chosen)
 
 
-def main() -> None:
-    """Sample, choose, write, and print what came out."""
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
-    model = BodyModel.load()
-    samples = sample(SEED, AGES)
+def at_rest(
+    model: BodyModel, seed: int, ages: Sequence[tuple[int, float, float]]
+) -> tuple[F64, F64, float, str]:
+    """People drawn from Anny with the model's topology, in its rest pose.
+
+    Vertices (N, V, 3) and joints (N, J, 3) in metres, the RMS error of the matching in metres, and Anny's
+    version. ``ages`` as in ``bake_anny.AGES``.
+    """
+    samples = sample(seed, ages)
     joints = joints_of(samples)
     weights = weights_of(samples, joints)
     vertices, posed = to_common_pose(samples.vertices, joints, weights, model.joints.astype(np.float64))
@@ -93,14 +97,23 @@ def main() -> None:
     shift = np.stack([ankles[:, 0], vertices[:, skin, 1].min(1), ankles[:, 2]], axis=1)[:, None]
     vertices, posed = vertices - shift, posed - shift
     match, error = correspondence(model, vertices, posed)
-    bodies = vertices[:, match]
+    return vertices[:, match], posed, error, samples.anny_version
+
+
+def main() -> None:
+    """Sample, choose, write, and print what came out."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
+    model = BodyModel.load()
+    bodies, posed, error, version = at_rest(model, SEED, AGES)
     measures = bake_measures.measure(bodies, posed, model.faces.astype(np.int64), model.region)
     names = ("height", "shoulder_width", "chest", "waist", "hip", "inseam")
     chosen = spread_choice(np.stack([measures[n] for n in names], axis=1), COUNT)
     residual = [bodies[i] - model.shaped(project(model, bodies[i]))[0] for i in chosen]
     facts = {
         "generator": COMMAND,
-        "anny_version": samples.anny_version,
+        "anny_version": version,
         "licence": "Apache-2.0; shapes from MakeHuman data, CC0-1.0",
         "seed": SEED,
         "matched_rms_mm": round(1000 * error, 2),
@@ -108,7 +121,7 @@ def main() -> None:
         "residual_max_mm": [round(1000 * float(np.linalg.norm(r, axis=1).max()), 1) for r in residual],
     }
     _OUT.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {
+    arrays: dict[str, Any] = {
         "offsets": (bodies[chosen] - model.vertices).astype(np.float16),
         "joints": posed[chosen].astype(np.float32),
     }

@@ -39,12 +39,13 @@ JOINTS = {"shoulder": "upper_arm", "elbow": "forearm", "hip": "thigh", "knee": "
 
 
 @dataclass(frozen=True)
-class _Portrait(Scene):
+class Portrait(Scene):
     """A scene of somebody who is not among the people of the proof."""
 
     person: TrueBody | None = None
 
     def body(self, number: int) -> TrueBody:  # noqa: ARG002 - there is but one
+        """The person."""
         assert self.person is not None  # noqa: S101 - given to each
         return self.person
 
@@ -65,7 +66,7 @@ def look_at(body: TrueBody, number: int, rng: np.random.Generator) -> list[tuple
             GARMENTS[number % len(GARMENTS)], ("jersey_navy", "denim_indigo"), strict=True
         )
     )
-    scene = _Portrait(
+    scene = Portrait(
         name="landmarks",
         actors=(Actor(0, "still", number, worn),),
         camera_height_m=float(rng.uniform(0.9, 1.8)),

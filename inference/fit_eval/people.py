@@ -77,10 +77,11 @@ def load_people() -> tuple[TrueBody, ...]:
     model = BodyModel.load()
     if offsets.shape[1:] != model.vertices.shape:
         raise MirrorError(f"the people {_PEOPLE} belong to another body model: bake them again")
-    return tuple(_person(i, model, o, j) for i, (o, j) in enumerate(zip(offsets, joints, strict=True)))
+    return tuple(true_body(i, model, o, j) for i, (o, j) in enumerate(zip(offsets, joints, strict=True)))
 
 
-def _person(number: int, model: BodyModel, offsets: F32, joints: F32) -> TrueBody:
+def true_body(number: int, model: BodyModel, offsets: F32, joints: F32) -> TrueBody:
+    """A person whose rest vertices lie ``offsets`` (V, 3) off the model's mean; ``joints`` (J, 3), metres."""
     rows = model.shape_basis.reshape(model.components, -1).astype(np.float64).T
     shape = np.linalg.lstsq(rows, offsets.ravel().astype(np.float64), rcond=None)[0].astype(np.float32)
     residual = offsets - np.tensordot(shape, model.shape_basis, 1)

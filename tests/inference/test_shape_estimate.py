@@ -77,3 +77,16 @@ def test_nobody_is_thinner_than_bone() -> None:
     assert estimate.shape.max() <= 3.0
     assert estimate.girth.min() >= -0.25
     assert estimate.clothes.min() >= 0.0
+
+
+def test_thick_sleeves_tell_of_a_coat() -> None:
+    """Under a coat that hides the waist, the shopper would be taken for stout and the shirt be a tent."""
+    estimate = ShapeEstimate(COMPONENTS)
+    sleeve = list(GIRTH_GROUPS).index("forearm")
+    row = np.zeros(SIZE)
+    row[COMPONENTS + GROUPS + sleeve] = 1.0
+    seen(estimate, row, CLOTHES[sleeve] + 0.04, 0.002, 0, 1)
+    thicker = estimate.clothes - CLOTHES
+    assert thicker[sleeve] == pytest.approx(0.04, abs=0.003)
+    assert 0.006 < thicker[CHEST] < 0.03
+    np.testing.assert_allclose(estimate.girth, 0.0, atol=1e-6)  # nothing was said of flesh
