@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.compositing import lay_over, visible
+from render.drawing import Drawing
 from render.grounding import Grounding
-from render.renderer import Drawing
 
 cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
 Picture = NDArray[np.uint8]

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from render.drawing import Drawing, Ratio
 from render.grounding import Grounding
 from render.marks import OVER, Box
-from render.renderer import Drawing, Ratio
 
 cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
 Picture = NDArray[np.uint8]

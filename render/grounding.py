@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.camera_look import CameraLook, Grain, look_at
+from render.drawing import Ratio
 from render.marks import Box
-from render.renderer import Ratio
 
 cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
 Picture = NDArray[np.uint8]

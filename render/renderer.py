@@ -7,19 +7,18 @@ no antialiasing of its own: ``render.compositing`` softens the outline where it 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from inference.body_model import BONES
 from inference.skin_tone import encoded, skin_light
 from mirror.messages import Rgb
 from render import gl  # first: chooses the OpenGL platform
 from render.cloth import MAX_BONES, SAMPLE_M, Bolt, Cloth, Fabric, Fitted, FollowedVertices, Surface
-from render.marks import BODY, FEET, LEGS, BareSkin, Box, bare_skin, garment_tags
+from render.drawing import Drawing, Ratio
+from render.marks import BODY, FEET, LEGS, Box, bare_skin, garment_tags
 from render.mesh import Floats, SkinnedMesh, project, spread_sample, under
 from render.resources import Program
 
@@ -29,7 +28,6 @@ from pyrender.renderer import Renderer
 from pyrender.shader_program import ShaderProgramCache
 
 Intrinsics = tuple[float, float, float, float]
-Ratio = tuple[int, int]
 
 NEAR_M, FAR_M = 0.1, 30.0
 _INSIDE = 0.3  # how much of the surrounding light reaches the inside of a garment
@@ -46,37 +44,6 @@ _LEG_BONES[[i for i, bone in enumerate(BONES) if bone.endswith(("foot", "toes"))
 _SHOWS = 0.1  # cover from which the bare body is looked for
 _SKIN_SAMPLE_M = 0.07  # spacing of the points that bound it on the screen
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """What was drawn for one frame.
-
-    picture: (h, w, 4) uint8; BGR colour (sRGB, straight, not premultiplied) and a tag: 0 where
-    there is no cloth, else 1 + the garment's place in the renderer's ``cloths``, plus ``OVER``
-    where a sleeve passes in front of the face. It is a view of a buffer that the next frame
-    overwrites. resolution: drawn pixels to frame pixels, as (p, q); q of the frame's are covered by
-    p of the drawing's. box: x0, y0, x1, y1 of it, in drawn pixels and multiples of p. px_per_m: frame
-    pixels that a metre of cloth takes at the garments' usual distance. marks: (h, w) uint8, where the
-    body is marked: the tag, else ``BODY``, ``LEGS`` or ``FEET`` where that part of the body lies bare, and
-    0 to ``COVER`` more by how far worn clothes cover it. skin: what is to be seen of it there. garment_tags:
-    (h, w) uint8, where the body is marked: what is to be taken for the picture's tags.
-    """
-
-    picture: NDArray[np.uint8]
-    box: Box
-    px_per_m: float = 0.0
-    marks: NDArray[np.uint8] | None = None
-    resolution: Ratio = (1, 1)
-    skin: BareSkin | None = None
-    garment_tags: NDArray[np.uint8] | None = None
-
-    @property
-    def frame_box(self) -> Box:
-        """The box in pixels of the frame, beyond which it may reach by less than q pixels."""
-        p, q = self.resolution
-        x0, y0, x1, y1 = (value // p * q for value in self.box)
-        return x0, y0, x1, y1
 
 
 class GarmentRenderer(Renderer):  # type: ignore[misc]

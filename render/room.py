@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.compositing import lay_over
+from render.drawing import Drawing
 from render.marks import BODY, COVER, FEET, LEGS, OVER
-from render.renderer import Drawing
 
 cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
 Picture = NDArray[np.uint8]

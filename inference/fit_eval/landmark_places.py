@@ -11,20 +11,16 @@ it moves with, and the median in metres that is left of it, by view:
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 
 import numpy as np
 
 from inference.body_model import BONES, BodyModel
-from inference.fit_eval.figures import Figure, dressed
-from inference.fit_eval.motions import Choreography, Motion
+from inference.fit_eval.motions import Motion
 from inference.fit_eval.people import TrueBody, of_one_shape
-from inference.fit_eval.rooms import Backdrop
-from inference.fit_eval.scenes import Actor, Scene, Wear, backdrop_room
+from inference.fit_eval.portraits import looks, portrait
+from inference.fit_eval.scenes import Wear
 from inference.kinematics import Array
 from inference.landmarks import LANDMARK_SHIFT, LEFT_LANDMARK
-from inference.pose import PoseTracker
-from mirror import models
 from render import gl
 
 VIEWS = 12  # a full turn
@@ -36,18 +32,6 @@ GARMENTS = (
     ("long_sleeve", "skirt"),
 )
 JOINTS = {"shoulder": "upper_arm", "elbow": "forearm", "hip": "thigh", "knee": "shin", "ankle": "foot"}
-
-
-@dataclass(frozen=True)
-class Portrait(Scene):
-    """A scene of somebody who is not among the people of the proof."""
-
-    person: TrueBody | None = None
-
-    def body(self, number: int) -> TrueBody:  # noqa: ARG002 - there is but one
-        """The person."""
-        assert self.person is not None  # noqa: S101 - given to each
-        return self.person
 
 
 def random_body(model: BodyModel, rng: np.random.Generator) -> TrueBody:
@@ -66,46 +50,18 @@ def look_at(body: TrueBody, number: int, rng: np.random.Generator) -> list[tuple
             GARMENTS[number % len(GARMENTS)], ("jersey_navy", "denim_indigo"), strict=True
         )
     )
-    scene = Portrait(
-        name="landmarks",
-        actors=(Actor(0, "still", number, worn),),
-        camera_height_m=float(rng.uniform(0.9, 1.8)),
-        field_of_view_deg=float(rng.uniform(50, 75)),
-        share=float(rng.uniform(0.7, 0.9)),
-        room=500 + number,
-        brightness=float(rng.uniform(0.7, 1.05)),
-        tint=(1.0, 1.0, 1.0),
-        light=(float(rng.uniform(-0.8, 0.8)), 0.6, 0.7),
-        top="tshirt",
-        bottom="trousers",
-        seed=900 + number,
-        person=body,
-    )
-    camera = scene.camera()
-    backdrop = Backdrop(backdrop_room(scene), camera, scene.brightness, np.array(scene.tint))
-    figure = Figure(
-        camera.size, body, scene.look(0), [dressed(body, w.garment, w.fabric, w.bulk_m) for w in worn]
-    )
-    light = scene.light_sh(camera)
-    tracker = PoseTracker(
-        models.path("pose_landmarker_full.task"), models.path("face_detection_full_range_sparse.tflite")
-    )
-    out = []
+    camera = float(rng.uniform(0.9, 1.8)), float(rng.uniform(50, 75)), float(rng.uniform(0.7, 0.9))
+    scene = portrait(body, number, 900, worn, camera, rng)
+    focal, size = scene.camera().focal, scene.camera().size
+    lens = np.array([focal, size[0] / 2, size[1] / 2])
     pose = POSES[number % len(POSES)]
     start = float(rng.uniform(0, 2 * np.pi / VIEWS))
-    for index in range(VIEWS):
-        yaw = start + 2 * np.pi * index / VIEWS
-        move = Choreography(Motion(1.0, ((0.0, pose),), yaw=((0.0, yaw),)), body.model)
-        skin = np.asarray(camera.place(move.matrices(0.0)), np.float32)
-        picture = backdrop.shaded([])
-        figure.draw(skin, camera.lens, light, picture)
-        seen = tracker.observe(picture, (index + 1) * 5_000_000_000)  # so long apart: a new person each time
-        if seen is not None:
-            lens = np.array([camera.focal, camera.size[0] / 2, camera.size[1] / 2])
-            out.append((yaw, seen.landmarks, skin.astype(np.float64), lens))
-    tracker.close()
-    figure.delete()
-    return out
+    yaws = [start + 2 * np.pi * index / VIEWS for index in range(VIEWS)]
+    motions = [Motion(1.0, ((0.0, pose),), yaw=((0.0, yaw),)) for yaw in yaws]
+    return [
+        (motion.yaw[0][1], seen.landmarks, skin.astype(np.float64), lens)
+        for motion, seen, skin in looks(scene, motions)
+    ]
 
 
 def offsets(seen: list[tuple[float, Array, Array, Array, Array]], name: str) -> tuple[Array, Array]:

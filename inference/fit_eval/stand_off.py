@@ -18,17 +18,13 @@ from inference.anatomy import GIRTH_GROUPS, Anatomy
 from inference.body_model import BONES, BodyModel
 from inference.camera import Intrinsics
 from inference.fit_eval.bake_people import at_rest
-from inference.fit_eval.figures import Figure, dressed
-from inference.fit_eval.landmark_places import Portrait
-from inference.fit_eval.motions import Choreography, Motion
+from inference.fit_eval.motions import Motion
 from inference.fit_eval.people import TrueBody, true_body
-from inference.fit_eval.rooms import Backdrop
-from inference.fit_eval.scenes import Actor, Wear, backdrop_room
+from inference.fit_eval.portraits import looks, portrait
+from inference.fit_eval.scenes import Wear
 from inference.kinematics import Array, Pose
 from inference.outline import Outline
-from inference.pose import PoseTracker
 from inference.silhouette import DistanceField, distance_field
-from mirror import models
 from render import gl
 
 ANNY_SEED, AGES = 31, ((300, 18.0, 75.0), (20, 13.0, 18.0))  # years; the first of them are drawn
@@ -85,48 +81,29 @@ def wardrobe(rng: np.random.Generator) -> tuple[Wear, Wear]:
 def look_at(body: TrueBody, number: int, rng: np.random.Generator) -> Array:
     """Stand-offs (n, G) of one person in so many pictures."""
     worn = wardrobe(rng)
-    scene = Portrait(
-        name="stand_off",
-        actors=(Actor(0, "still", number, worn),),
-        camera_height_m=float(rng.uniform(0.7, 2.0)),
-        field_of_view_deg=float(rng.uniform(45, 90)),
-        share=float(rng.uniform(0.68, 0.92) if rng.random() < 0.8 else rng.uniform(1.0, 1.35)),
-        room=500 + number,
-        brightness=float(rng.uniform(0.7, 1.05)),
-        tint=(1.0, 1.0, 1.0),
-        light=(float(rng.uniform(-0.8, 0.8)), 0.6, 0.7),
-        top="tshirt",
-        bottom="trousers",
-        seed=5000 + number,
-        person=body,
+    camera = (
+        float(rng.uniform(0.7, 2.0)),
+        float(rng.uniform(45, 90)),
+        float(rng.uniform(0.68, 0.92) if rng.random() < 0.8 else rng.uniform(1.0, 1.35)),
     )
-    camera = scene.camera()
-    backdrop = Backdrop(backdrop_room(scene), camera, scene.brightness, np.array(scene.tint))
-    cloths = [dressed(body, w.garment, w.fabric, w.bulk_m) for w in worn]
-    figure = Figure(camera.size, body, scene.look(0), cloths)
-    light = scene.light_sh(camera)
-    lens = Intrinsics.from_field_of_view(scene.field_of_view_deg, *camera.size)
+    scene = portrait(body, number, 5000, worn, camera, rng)
+    lens = Intrinsics.from_field_of_view(scene.field_of_view_deg, *scene.camera().size)
     outline, anatomy = Outline(body.model), Anatomy(body.model)
-    tracker = PoseTracker(
-        models.path("pose_landmarker_full.task"), models.path("face_detection_full_range_sparse.tflite")
-    )
-    out = []
+    motions = []
     for index in range(PICTURES):
         turned = index >= PICTURES * 2 // 3
         pose = "stand" if turned or index < 2 else POSES[rng.integers(len(POSES))]
         yaw = float(rng.uniform(-np.pi, np.pi) if turned else rng.normal(0.0, np.radians(15)))
         place = rng.uniform((-0.3, -0.15), (0.3, 0.15))
-        motion = Motion(1.0, ((0.0, pose),), yaw=((0.0, yaw),), x=((0.0, place[0]),), z=((0.0, place[1]),))
-        skin = np.asarray(camera.place(Choreography(motion, body.model).matrices(0.0)), np.float32)
-        picture = backdrop.shaded([])
-        figure.draw(skin, camera.lens, light, picture)
-        seen = tracker.observe(picture, (index + 1) * 5_000_000_000)  # so long apart: a new person each time
-        field = None if seen is None else distance_field(seen.mask, camera.size[0])
+        motions.append(
+            Motion(1.0, ((0.0, pose),), yaw=((0.0, yaw),), x=((0.0, place[0]),), z=((0.0, place[1]),))
+        )
+    out = []
+    joints = body.model.joints.astype(np.float64)
+    for _, seen, skin in looks(scene, motions):
+        field = distance_field(seen.mask, scene.camera().size[0])
         if field is not None:
-            joints = body.model.joints.astype(np.float64)
             out.append(stand_off(outline, anatomy, skin.astype(np.float64), joints, field, lens))
-    tracker.close()
-    figure.delete()
     return np.array(out)
 
 

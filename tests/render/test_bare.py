@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from mirror.messages import Rgb
 from render import gl
 from render.bare import show_skin
+from render.drawing import Drawing
 from render.mesh import SkinnedMesh, under
-from render.renderer import Drawing, GarmentRenderer
+from render.renderer import GarmentRenderer
 from tests.render.figures import WHITE_LIGHT, cloth, facing_camera, tube
 
 W, H = 320, 240

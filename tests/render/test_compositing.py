@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from render.compositing import composite
+from render.drawing import Drawing
 from render.marks import OVER
-from render.renderer import Drawing
 
 H, W = 180, 320
 Picture = NDArray[np.uint8]

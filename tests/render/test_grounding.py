@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from inference.light import lamp_sh, uniform_sh
 from render.camera_look import CameraLook, Grain, look_at
 from render.compositing import composite
+from render.drawing import Drawing
 from render.grounding import Grounding
-from render.renderer import Drawing
 
 HEIGHT, WIDTH = 240, 320
 PX_PER_M = 400.0

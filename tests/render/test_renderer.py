@@ -14,9 +14,10 @@ from inference.body_model import BONES
 from render import gl
 from render.cloth import OPEN, Bolt, Cloth
 from render.compositing import composite
+from render.drawing import Drawing
 from render.marks import BODY, OVER
 from render.mesh import SkinnedMesh, coarsened, dense_weights, near_openings, project, skin_points
-from render.renderer import Drawing, GarmentRenderer
+from render.renderer import GarmentRenderer
 from tests.render.figures import WHITE_LIGHT, cloth, facing_camera, tube
 
 W, H = 320, 240

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from render.drawing import Drawing
 from render.marks import BODY, LEGS
-from render.renderer import Drawing
 from render.room import Room
 
 H, W = 180, 320
