@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -100,13 +101,15 @@ def drape_garment(options: argparse.Namespace) -> int:
     text = _renamed(page.read_text("utf-8"), options.name)
     for setting in options.cut:
         text = _with_measure(text, setting, page)
-    folder.mkdir(parents=True)
-    (folder / "garment.toml").write_text(text, "utf-8")
     try:
+        folder.mkdir(parents=True)
+        (folder / "garment.toml").write_text(text, "utf-8")
         facts = cut(folder)
-    except MirrorError:
-        (folder / "garment.toml").unlink()  # half a garment would stop every list of the wardrobe
-        folder.rmdir()
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise MirrorError(f"{folder}: cannot be written ({error.strerror})") from error
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # half a garment would stop every list of the wardrobe
         raise
     _say({"path": str(folder), **facts})
     return 0

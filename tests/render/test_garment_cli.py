@@ -60,6 +60,9 @@ def test_a_new_garment_is_draped_from_an_old_page(tmp_path: Path, capsys: pytest
         assert main([*command, *settings]) == 1
         assert line in capsys.readouterr().err
         assert not (tmp_path / "garments" / "midi").exists()
+    (tmp_path / "file").write_text("")
+    assert main([*command[:-1], str(tmp_path / "file")]) == 1
+    assert "cannot be written" in capsys.readouterr().err
     assert main([*command, "--cut", "length=62", "--cut", "folds=0"]) == 0
     midi, skirt = load_garment("midi", [tmp_path]), load_garment("skirt")
     short = 62 - float(
