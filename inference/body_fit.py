@@ -34,13 +34,14 @@ from inference.kinematics import (
     rotation_columns,
     swing_twist,
 )
+from inference.landmark_net.correction import Correction
 from inference.landmarks import (
     HANDS,
     LANDMARK_SHIFT,
-    LANDMARK_TRUST,
     LEFT_LANDMARK,
     SCALE_BONES,
     add_trunk_lines,
+    landmark_weight,
     turn_to_ray,
 )
 from inference.outline import Outline
@@ -92,11 +93,14 @@ class BodyFitter:
     """Follows one person; ``reset`` when another one comes.
 
     Unknowns, in this order: a turn (3) of each joint in ``OPTIMISED``, the translation (3), and while
-    the shape settles its K coefficients and the girths.
+    the shape settles its K coefficients and the girths. ``correction`` of the pose network's landmarks.
     """
 
-    def __init__(self, model: BodyModel, intrinsics: Intrinsics) -> None:
+    def __init__(
+        self, model: BodyModel, intrinsics: Intrinsics, correction: Correction | None = None
+    ) -> None:
         self.model = model
+        self._correction = correction
         self.intrinsics = intrinsics
         self.skeleton = Skeleton(model.parents)
         self._anatomy = Anatomy(model)
@@ -127,6 +131,7 @@ class BodyFitter:
         """Forget the person."""
         self._person = ShapeEstimate(self.model.components)
         self.pose: Pose | None = None
+        self._offsets: Array | None = None
         self._world_scale = 1.0
         self._reshape()
 
@@ -160,11 +165,15 @@ class BodyFitter:
         ``landmarks`` (33, 3): x px, y px, visibility 0..1; ``world`` (33, 3) metres, MediaPipe's
         hip-centred axes (x right, y down, z away); ``dt`` seconds since the last frame.
         """
-        size = np.array([2 * self.intrinsics.cx, 2 * self.intrinsics.cy])
-        visible = np.clip((landmarks[:, 2] - 0.15) / 0.5, 0.0, 1.0)
-        within = np.all((landmarks[:, :2] > -0.02 * size) & (landmarks[:, :2] < 1.02 * size), axis=1)
-        weight = LANDMARK_TRUST * visible * np.where(within, 1.0, 0.25)
-        world = turn_to_ray(landmarks, world, weight, self.intrinsics)
+        weight = landmark_weight(landmarks, self.intrinsics)
+        turn = turn_to_ray(landmarks, weight, self.intrinsics)
+        if self.pose is None:
+            self._offsets = None
+        if self._correction is not None:
+            landmarks, world, self._offsets = self._correction.corrected(
+                landmarks, world, weight, field, self.intrinsics, self._offsets, dt
+            )
+        world = world @ turn.T
         fresh, person = self.pose is None, copy.deepcopy(self._person)
         fit = self._follow(landmarks, world, weight, field, dt)
         if fit.error > LOST_M and not fresh:
@@ -194,6 +203,10 @@ class BodyFitter:
             )
         self.pose = pose
         return self._result(pose, landmarks, weight)
+
+    def shifts(self, turns: Array) -> Array:
+        """Metres (33, 3) from joint to landmark, with the bones turned by ``turns`` (J, 3, 3)."""
+        return np.asarray(np.einsum("nij,nj->ni", turns[self._landmark_bone], self._landmark_shift))
 
     def _landmark_points(self, pose: Pose) -> Array:
         bone = self._landmark_bone
@@ -264,7 +277,7 @@ class BodyFitter:
         equations.add((projection @ jacobian).reshape(66, -1), residual.reshape(66), precision)
         # in the world, relative to their weighted mean
         # World landmarks do lie in the joints.
-        points = points - np.einsum("nij,nj->ni", pose.world[bone], self._landmark_shift)
+        points = points - self.shifts(pose.world)
         share = (weight + 1e-3) / (weight + 1e-3).sum()
         self._update_world_scale(points, world, weight)
         residual = points - share @ points - self._world_scale * (world - share @ world)

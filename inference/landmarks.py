@@ -52,8 +52,16 @@ SCALE_BONES = (
 )
 
 
-def turn_to_ray(landmarks: Array, world: Array, weight: Array, camera: Intrinsics) -> Array:
-    """World landmarks (33, 3), which are seen along the ray to the person, in camera axes.
+def landmark_weight(landmarks: Array, camera: Intrinsics) -> Array:
+    """How far each of landmarks (33, 3), x px, y px and visibility, is to be believed: (33,) 0..1."""
+    size = np.array([2 * camera.cx, 2 * camera.cy])
+    visible = np.clip((landmarks[:, 2] - 0.15) / 0.5, 0.0, 1.0)
+    within = np.all((landmarks[:, :2] > -0.02 * size) & (landmarks[:, :2] < 1.02 * size), axis=1)
+    return np.asarray(LANDMARK_TRUST * visible * np.where(within, 1.0, 0.25))
+
+
+def turn_to_ray(landmarks: Array, weight: Array, camera: Intrinsics) -> Array:
+    """Rotation (3, 3) of world landmarks, which are seen along the ray to the person, to camera axes.
 
     ``landmarks`` (33, 2 or more) px, ``weight`` (33,) 0..1.
     """
@@ -63,7 +71,7 @@ def turn_to_ray(landmarks: Array, world: Array, weight: Array, camera: Intrinsic
         centre = landmarks[[11, 12, 23, 24], :2].mean(0)
     offset = centre - np.array([camera.cx, camera.cy])
     ray = np.array([offset[0], offset[1], camera.focal])
-    return np.asarray(world @ align(np.array([0.0, 0.0, 1.0]), ray).T)
+    return align(np.array([0.0, 0.0, 1.0]), ray)
 
 
 def add_trunk_lines(

@@ -23,6 +23,7 @@ from inference.body_fit import BodyFitter, Fit
 from inference.body_model import BodyModel
 from inference.camera import Intrinsics
 from inference.clothing import FIRST_LOOKS, LOOK_EVERY, Clothing
+from inference.landmark_net.correction import Correction
 from inference.layers import LayerMaker
 from inference.light import LightEstimator
 from inference.light_net.follower import LightFollower
@@ -70,6 +71,7 @@ class BodyStage:
     ) -> None:
         self._worn = worn
         self._model = model
+        self._correction = Correction.shipped()
         self._network = Network.shipped() if light == "network" else None
         self._field_of_view = field_of_view_deg
         self._size = (0, 0)
@@ -84,7 +86,7 @@ class BodyStage:
         if (width, height) != self._size:
             self._size = (width, height)
             self.intrinsics = Intrinsics.from_field_of_view(self._field_of_view, width, height)
-            self._fitter = BodyFitter(self._model, self.intrinsics)
+            self._fitter = BodyFitter(self._model, self.intrinsics, self._correction)
             self._layers = LayerMaker(self._model, self.intrinsics, self._worn)
             self._clothing = Clothing(self._model, self.intrinsics)
             self._tone = SkinTone(self._model, self.intrinsics)

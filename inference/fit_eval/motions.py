@@ -107,7 +107,6 @@ class Choreography:
 
     def __post_init__(self) -> None:
         self._poser = Poser(self.model)
-        self._joints = np.asarray(self.model.joints, np.float64)
 
     def yaw(self, t: float) -> float:
         """Turn of the body in rad, to its left."""
@@ -124,20 +123,13 @@ class Choreography:
         step = np.hypot(*(self.place(t + 0.02) - self.place(t - 0.02))[[0, 2]]) / 0.04
         pace = min(1.0, float(step) / 0.5)
         if pace > 0.02:
-            self._walk(pose, self._way(t) / _STRIDE_M * 2 * np.pi, pace)
-        pelvis = BONES.index("pelvis")
-        pose[pelvis] = exp_so3(np.array([0.0, self.yaw(t), 0.0])) @ pose[pelvis]
+            walk(pose, self._way(t) / _STRIDE_M * 2 * np.pi, pace)
         chest = BONES.index("chest")
-        pose[chest] = exp_so3(np.array([0.006 * np.sin(1.5 * t), 0.0, 0.004 * np.sin(1.1 * t)])) @ pose[chest]
-        bones = self.model.pose(pose, self._joints).astype(np.float64)
-        soles = [BONES.index(b) for b in BONES if b.endswith(("_foot", "_toes"))]
-        low = min(bones[b, 1] @ [*self._joints[b], 1] - self._joints[b, 1] for b in soles)
+        turn = exp_so3(np.array([0.0, self.yaw(t), 0.0]))
+        breath = exp_so3(np.array([0.006 * np.sin(1.5 * t), 0.0, 0.004 * np.sin(1.1 * t)]))
+        pose[chest] = breath @ pose[chest]
         sway = _BREATH_M * np.array([np.sin(0.9 * t), 0.0, np.sin(0.7 * t + 1)])
-        # The root turns about the origin's pelvis: bring the pelvis over its place on the floor.
-        hip = bones[pelvis] @ [*self._joints[pelvis], 1]
-        rest = self._joints[pelvis]
-        bones[:, :, 3] += self.place(t) + sway - [hip[0] - rest[0], low, hip[2] - rest[2]]
-        return bones
+        return on_floor(self.model, pose, turn, self.place(t) + sway)
 
     def _pose(self, t: float) -> Array:
         keys = self.motion.keys
@@ -166,15 +158,34 @@ class Choreography:
         places = np.array([self.place(float(at))[[0, 2]] for at in [*times, t]])
         return float(np.linalg.norm(np.diff(places, axis=0), axis=1).sum())
 
-    @staticmethod
-    def _walk(pose: Array, phase: float, pace: float) -> None:
-        for side, sign in (("left", 1.0), ("right", -1.0)):
-            swing = sign * np.sin(phase)
-            lift = max(0.0, sign * np.cos(phase))
-            thigh, shin, arm = (BONES.index(f"{side}_{b}") for b in ("thigh", "shin", "upper_arm"))
-            pose[thigh] = exp_so3(np.array([-0.42 * pace * swing - 0.15 * pace * lift, 0, 0])) @ pose[thigh]
-            pose[shin] = exp_so3(np.array([0.75 * pace * lift + 0.08 * pace, 0, 0])) @ pose[shin]
-            pose[arm] = exp_so3(np.array([0.3 * pace * swing, 0, 0])) @ pose[arm]
+
+def walk(pose: Array, phase: float, pace: float) -> None:
+    """Give local rotations (J, 3, 3) a step's swing of legs and arms; ``pace`` 0..1, ``phase`` in rad."""
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        swing = sign * np.sin(phase)
+        lift = max(0.0, sign * np.cos(phase))
+        thigh, shin, arm = (BONES.index(f"{side}_{b}") for b in ("thigh", "shin", "upper_arm"))
+        pose[thigh] = exp_so3(np.array([-0.42 * pace * swing - 0.15 * pace * lift, 0, 0])) @ pose[thigh]
+        pose[shin] = exp_so3(np.array([0.75 * pace * lift + 0.08 * pace, 0, 0])) @ pose[shin]
+        pose[arm] = exp_so3(np.array([0.3 * pace * swing, 0, 0])) @ pose[arm]
+
+
+def on_floor(model: BodyModel, pose: Array, turn: Array, place: Array) -> Array:
+    """Skinning matrices (J, 3, 4) into the world of local rotations (J, 3, 3).
+
+    The whole body is turned by ``turn`` (3, 3), its feet are on the floor and its pelvis is over ``place``
+    (3,), metres.
+    """
+    joints = np.asarray(model.joints, np.float64)
+    pose, pelvis = pose.copy(), BONES.index("pelvis")
+    pose[pelvis] = turn @ pose[pelvis]
+    bones = model.pose(pose, joints).astype(np.float64)
+    soles = [BONES.index(b) for b in BONES if b.endswith(("_foot", "_toes"))]
+    low = min(bones[b, 1] @ [*joints[b], 1] - joints[b, 1] for b in soles)
+    # The root turns about the origin's pelvis: bring the pelvis over its place on the floor.
+    hip = bones[pelvis] @ [*joints[pelvis], 1]
+    bones[:, :, 3] += place - [hip[0] - joints[pelvis, 0], low, hip[2] - joints[pelvis, 2]]
+    return bones
 
 
 def smooth_track(track: Track, t: float) -> float:

@@ -13,6 +13,7 @@ from inference.fit_eval.motions import Choreography, Motion
 from inference.fit_eval.people import TrueBody
 from inference.fit_eval.rooms import Backdrop
 from inference.fit_eval.scenes import Actor, Scene, Wear, backdrop_room
+from inference.kinematics import Array
 from inference.pose import Observation, PoseTracker
 from mirror import models
 
@@ -67,6 +68,20 @@ def looks(
 
     In camera space, metres. Moments in which nobody is found are left out.
     """
+    moved = list(motions)
+    model = scene.body(0).model
+    for index, seen, skin in observed(scene, (Choreography(m, model).matrices(0.0) for m in moved)):
+        yield moved[index], seen, skin
+
+
+def observed(
+    scene: Portrait, worlds: Iterable[Array]
+) -> Iterator[tuple[int, Observation, NDArray[np.float32]]]:
+    """The number of each stance, what the pose network sees of it, and the true skin (J, 3, 4).
+
+    ``worlds``: skinning matrices (J, 3, 4) into the world. The skin is in camera space, metres. Stances in
+    which nobody is found are left out.
+    """
     body, camera = scene.body(0), scene.camera()
     backdrop = Backdrop(backdrop_room(scene), camera, scene.brightness, np.array(scene.tint))
     cloths = [dressed(body, w.garment, w.fabric, w.bulk_m) for w in scene.actors[0].worn]
@@ -75,12 +90,12 @@ def looks(
     tracker = PoseTracker(
         models.path("pose_landmarker_full.task"), models.path("face_detection_full_range_sparse.tflite")
     )
-    for index, motion in enumerate(motions):
-        skin = np.asarray(camera.place(Choreography(motion, body.model).matrices(0.0)), np.float32)
+    for index, world in enumerate(worlds):
+        skin = np.asarray(camera.place(world), np.float32)
         picture = backdrop.shaded([])
         figure.draw(skin, camera.lens, light, picture)
         seen = tracker.observe(picture, (index + 1) * 5_000_000_000)  # so long apart: a new person each time
         if seen is not None:
-            yield motion, seen, skin
+            yield index, seen, skin
     tracker.close()
     figure.delete()

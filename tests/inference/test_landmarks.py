@@ -47,5 +47,5 @@ def test_unseen_corners_turn_nothing() -> None:
 def test_world_landmarks_are_seen_along_the_ray() -> None:
     """Who stands at the picture's edge and faces the mirror's plane would get a garment turned aside."""
     seen = np.tile([CAMERA.cx + CAMERA.focal, CAMERA.cy], (33, 1))  # 45 degrees to the right
-    turned = turn_to_ray(seen, np.tile([0.0, 0.0, 1.0], (33, 1)), np.ones(33), CAMERA)
-    np.testing.assert_allclose(turned[0], [np.sqrt(0.5), 0.0, np.sqrt(0.5)], atol=1e-6)
+    turn = turn_to_ray(seen, np.ones(33), CAMERA)
+    np.testing.assert_allclose(turn @ [0.0, 0.0, 1.0], [np.sqrt(0.5), 0.0, np.sqrt(0.5)], atol=1e-6)
