@@ -36,6 +36,7 @@ from inference.kinematics import (
 )
 from inference.landmark_net.correction import Correction
 from inference.landmarks import (
+    FIT_TRUST,
     HANDS,
     LANDMARK_SHIFT,
     LEFT_LANDMARK,
@@ -45,11 +46,13 @@ from inference.landmarks import (
     turn_to_ray,
 )
 from inference.outline import Outline
+from inference.physique import Physique, describe
 from inference.shape_estimate import SETTLE_FRAMES, VIEWS, ShapeEstimate
 from inference.silhouette import DistanceField
 
 FIRST_ITERATIONS, ITERATIONS, FAR_ITERATIONS = 14, 1, 4  # on a new person; on a further frame; after a gap
 LONG_GAP_S = 0.06
+DESCRIBE_FRAMES = 40  # from which it is learnt what a person is like
 OUTLINE_FROM = 7  # of the first iterations: before, limbs may lie over a wrong edge
 QUICK = ("arm", "forearm", "hand", "thigh", "shin", "foot", "head", "neck")
 SIGMA_IMAGE = 0.016  # m, a well seen landmark
@@ -93,14 +96,20 @@ class BodyFitter:
     """Follows one person; ``reset`` when another one comes.
 
     Unknowns, in this order: a turn (3) of each joint in ``OPTIMISED``, the translation (3), and while
-    the shape settles its K coefficients and the girths. ``correction`` of the pose network's landmarks.
+    the shape settles its K coefficients and the girths. ``correction`` of the pose network's landmarks;
+    ``physique``: what is expected of a person's shape and clothes, instead of what people are like.
     """
 
     def __init__(
-        self, model: BodyModel, intrinsics: Intrinsics, correction: Correction | None = None
+        self,
+        model: BodyModel,
+        intrinsics: Intrinsics,
+        correction: Correction | None = None,
+        physique: Physique | None = None,
     ) -> None:
         self.model = model
         self._correction = correction
+        self._physique = physique
         self.intrinsics = intrinsics
         self.skeleton = Skeleton(model.parents)
         self._anatomy = Anatomy(model)
@@ -130,6 +139,7 @@ class BodyFitter:
     def reset(self) -> None:
         """Forget the person."""
         self._person = ShapeEstimate(self.model.components)
+        self._described, self._likely = 0, np.zeros(self._person.size)
         self.pose: Pose | None = None
         self._offsets: Array | None = None
         self._world_scale = 1.0
@@ -165,6 +175,8 @@ class BodyFitter:
         ``landmarks`` (33, 3): x px, y px, visibility 0..1; ``world`` (33, 3) metres, MediaPipe's
         hip-centred axes (x right, y down, z away); ``dt`` seconds since the last frame.
         """
+        if self._physique is not None and field is not None:
+            self._expect(self._physique, landmarks, world, field)
         weight = landmark_weight(landmarks, self.intrinsics)
         turn = turn_to_ray(landmarks, weight, self.intrinsics)
         if self.pose is None:
@@ -174,6 +186,7 @@ class BodyFitter:
                 landmarks, world, weight, field, self.intrinsics, self._offsets, dt
             )
         world = world @ turn.T
+        weight = weight * FIT_TRUST
         fresh, person = self.pose is None, copy.deepcopy(self._person)
         fit = self._follow(landmarks, world, weight, field, dt)
         if fit.error > LOST_M and not fresh:
@@ -182,6 +195,18 @@ class BodyFitter:
             self._reshape()
             fit = self._follow(landmarks, world, weight, field, dt)
         return fit
+
+    def _expect(self, physique: Physique, landmarks: Array, world: Array, field: DistanceField) -> None:
+        """Learn what the person is like from a frame, until enough has been seen."""
+        if self._described >= DESCRIBE_FRAMES:
+            return
+        features = describe(landmarks, world, field)
+        if features is None:
+            return
+        self._described += 1
+        likely = physique.expect(features)
+        self._likely += (likely - self._likely) / self._described
+        self._person.expect(self._likely, physique.precision)
 
     def _follow(
         self, landmarks: Array, world: Array, weight: Array, field: DistanceField | None, dt: float

@@ -28,6 +28,7 @@ from inference.layers import LayerMaker
 from inference.light import LightEstimator
 from inference.light_net.follower import LightFollower
 from inference.light_net.forward import Network
+from inference.physique import Physique
 from inference.pose import Observation, PoseTracker
 from inference.shrink import Picture, working_copy
 from inference.silhouette import distance_field
@@ -71,7 +72,7 @@ class BodyStage:
     ) -> None:
         self._worn = worn
         self._model = model
-        self._correction = Correction.shipped()
+        self._correction, self._physique = Correction.shipped(), Physique.shipped()
         self._network = Network.shipped() if light == "network" else None
         self._field_of_view = field_of_view_deg
         self._size = (0, 0)
@@ -86,7 +87,7 @@ class BodyStage:
         if (width, height) != self._size:
             self._size = (width, height)
             self.intrinsics = Intrinsics.from_field_of_view(self._field_of_view, width, height)
-            self._fitter = BodyFitter(self._model, self.intrinsics, self._correction)
+            self._fitter = BodyFitter(self._model, self.intrinsics, self._correction, self._physique)
             self._layers = LayerMaker(self._model, self.intrinsics, self._worn)
             self._clothing = Clothing(self._model, self.intrinsics)
             self._tone = SkinTone(self._model, self.intrinsics)

@@ -16,7 +16,7 @@ from inference.kinematics import Array
 
 SETTLE_FRAMES = 90  # of one view: later ones add nothing
 VIEWS = 8  # directions that the person may face, 45 degrees apart
-VIEW_WEIGHT = 2.0  # of a view against what people are like: its frames' noise averages out
+VIEW_WEIGHT = 1.6  # of a view against what people are like: its frames' noise averages out
 SIGMA_SHAPE = 0.8  # standard deviations
 # m, by which the person mask stands off the flesh (worn clothes and the mask's own margin), by group of
 # girth; how much that varies among people, and how parts vary together: who wears a coat wears it on
@@ -66,6 +66,10 @@ class ShapeEstimate:
         self._values = values
         self.shape, rest = np.split(values, [self._components])
         self.girth, self.clothes = np.split(rest, 2)
+
+    def expect(self, likely: Array, precision: Array) -> None:
+        """Take these values (size,) and ``precision`` (size, size) for what such people are like."""
+        self._likely, self._prior = likely, precision
 
     def frames(self, view: int) -> int:
         """How many frames of a view were learnt from."""
