@@ -21,7 +21,8 @@ from inference.shrink import Picture
 
 Floats = NDArray[np.float32]
 
-FIRST_LOOKS, LOOK_EVERY = 8, 5  # frames: each of the first ones, then every so-many-th
+_FIRST_FRAMES, _EVERY = 8, 5  # each of the first frames is looked at, then every so-many-th
+_SETTLED_FRAMES, _SELDOM = 120, 12  # and after so many more seldom: clothes stay on
 _BINS = 8  # of a limb's upper or lower part
 _FACING = -0.45  # cosine to the line of sight of a point that is seen well
 _CELL_M, _BEFORE_M = 0.05, 0.07  # a point so much behind another one in its cell is hidden
@@ -45,6 +46,11 @@ _LIMBS = (
     (("thigh", "shin"), ("thigh", "shin", "foot")),
 )
 _TRUNK = ("torso", "neck")
+
+
+def is_due(frame: int) -> bool:
+    """Whether a person's clothes are to be looked at in their ``frame``-th frame, from 1."""
+    return frame <= _FIRST_FRAMES or frame % (_EVERY if frame <= _SETTLED_FRAMES else _SELDOM) == 0
 
 
 class Clothing:

@@ -85,8 +85,9 @@ class LayerMaker:
         scale, hull, head_px = scale * reduced, hull * reduced, max(head_px * reduced, 4.0)
         size = (max(16, round(width * scale)), max(16, round(height * scale)))
         small, person = shrink(frame, size), shrink(mask, size)
-        layers = np.zeros((*person.shape, self._channels), np.uint8)
-        layers[..., 0] = person
+        planes = np.zeros((self._channels, *person.shape), np.uint8)  # quicker to fill than pixels
+        planes[0] = person
+        layers = planes.transpose(1, 2, 0)
         points = landmarks[:, :2] * scale
         self._frames += 1
         # What has just been learnt must serve at once; later it can wait until the frame is out.
@@ -96,8 +97,8 @@ class LayerMaker:
         self._draw_head(layers, small, person, hull, up, head_px)
         self._hands.draw(layers, View(small, points, landmarks[:, 2], fit, scale), self.colours)
         if self._channels == 4:
-            self._draw_worn(layers, small)
-        return layers
+            self._draw_worn(planes, small)
+        return np.asarray(cv.merge(list(planes)), np.uint8)
 
     def learn(self) -> None:
         """Learn colours from the last frame made: from each at first, then now and then.
@@ -237,25 +238,28 @@ class LayerMaker:
 
     # -- clothes ----------------------------------------------------------------------------------
 
-    def _draw_worn(self, layers: Picture, small: Picture) -> None:
-        person = cv.extractChannel(layers, 0)
-        x, y, w, h = cv.boundingRect(cv.compare(person, 60, cv.CMP_GT))
+    def _draw_worn(self, planes: Picture, small: Picture) -> None:
+        """Fill the last of the layers' planes (4, h, w), and take cuffs and collars from hands and head."""
+        x, y, w, h = cv.boundingRect(cv.compare(planes[0], 60, cv.CMP_GT))
         if not w:
             return
         # Cloth lies in patches, and what is hidden is decided at half this resolution anyway.
-        step = 2 if max(person.shape) > COARSE_SIDE else 1
+        step = 2 if max(planes.shape[1:]) > COARSE_SIDE else 1
         x, y = x // step * step, y // step * step
         box = (slice(y, y + h), slice(x, x + w))
-        table = self.colours.worn()
         bins = colour_bins(np.ascontiguousarray(small[box][::step, ::step]))
+        worn = np.take(self.colours.worn(), bins)
         # Side by side a colour of the top's and one of the legs' make cloth, not something in between.
-        side = cv.blur(np.take(table, bins), (3, 3))
-        sure = cv.blur(np.take(cv.absdiff(table, _NEITHER).reshape(-1), bins), (3, 3))
+        side = cv.blur(worn, (3, 3))
+        sure = cv.blur(cv.absdiff(worn, _NEITHER), (3, 3))
         drawn = cv.subtract(_NEITHER, sure)
         cv.copyTo(cv.add(sure, _NEITHER), cv.compare(side, _NEITHER, cv.CMP_GE), drawn)
-        target = layers[box]
+        head, hands, target = (planes[channel][box] for channel in (1, 2, 3))
         if step > 1:
-            drawn = cv.resize(drawn, target.shape[1::-1], interpolation=cv.INTER_NEAREST)
-        target[..., 3] = drawn
-        for channel, surely in ((1, _NO_COLLAR), (2, _NO_CUFF)):
-            target[..., channel] = cv.min(target[..., channel], cv.LUT(drawn, surely))
+            drawn = cv.resize(drawn, target.shape[::-1], interpolation=cv.INTER_NEAREST)
+        target[:] = drawn
+        for kept, surely in ((head, _NO_COLLAR), (hands, _NO_CUFF)):
+            x, y, w, h = cv.boundingRect(kept)
+            part = (slice(y, y + h), slice(x, x + w))
+            if w:
+                kept[part] = cv.min(kept[part], cv.LUT(drawn[part], surely))

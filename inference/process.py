@@ -22,7 +22,7 @@ from capture.ring import Overwritten, RingReader, RingWriter, remove_segments, r
 from inference.body_fit import BodyFitter, Fit
 from inference.body_model import BodyModel
 from inference.camera import Intrinsics
-from inference.clothing import FIRST_LOOKS, LOOK_EVERY, Clothing
+from inference.clothing import Clothing, is_due
 from inference.landmark_net.correction import Correction
 from inference.layers import LayerMaker
 from inference.light import LightEstimator
@@ -158,7 +158,7 @@ class BodyStage:
         self._layers.learn()
         self._lit = self._light.update(picture, mask, layers[..., 2], fit, t_source_ns)
         self._processed += 1
-        if self._worn and (self._processed <= FIRST_LOOKS or self._processed % LOOK_EVERY == 0):
+        if self._worn and is_due(self._processed):
             colours = self._layers.colours
             bare = self._clothing.look(picture, layers, fit, colours)
             self._tone.look(picture, layers, fit, self._lit, colours, bare)

@@ -103,9 +103,9 @@ class RenderConfig(Table, frozen=True):
         bool,
         Meta(
             description="Hide worn clothes: the room shows where they stick out from under the garment, once "
-            "it is known, and the shopper's own skin on what the garment bares. It takes some ms a frame."
+            "it is known, and the shopper's own skin on what the garment bares."
         ),
-    ] = False
+    ] = True
     out: Annotated[str, Meta(description='Record what is shown to this .mp4 file; "" records nothing.')] = ""
     masks: Annotated[str, Meta(description='Write garment masks (PNG) into this folder; "" writes none.')] = (
         ""

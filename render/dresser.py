@@ -114,7 +114,9 @@ class Dresser:
         self._ground.light(light)
         if self._room is not None:
             self._undress(body, elapsed_s)
-        self._renderer.submit(skin, body.intrinsics, shape, light, face_depth=float(head[2]) - _NOSE_M)
+        # Marks tell where something may be hidden, which needs a room to show.
+        marks = self._room is not None and (self._room.is_known or self._shown > 0)
+        self._renderer.submit(skin, body.intrinsics, shape, light, float(head[2]) - _NOSE_M, marks)
 
     def _undress(self, body: Body, elapsed_s: float) -> None:
         """Where the garments bare what the shopper's own clothes cover, skin is to be drawn.
@@ -169,15 +171,25 @@ class Dresser:
         return Dressed(garments=names, anchors=self._renderer.anchors(), blend=blend)
 
     def learn(self) -> None:
-        """Learn the room from the frame just finished; call it when that is on its way."""
-        if self._room is not None and self._unlearnt is not None:
-            self._room.look(*self._unlearnt)
-        self._unlearnt = None
+        """Learn the room from the frame just finished, or go on with it; call it when that is on its way."""
+        if self._room is None:
+            return
+        waiting, self._unlearnt = self._unlearnt, None
+        if waiting is None:
+            self._room.guess()
+        else:
+            self._room.look(*waiting)
 
     def watch(self, frame: Picture, t_ns: int) -> None:
         """Learn the room from a frame (H, W, 3) BGR of source time ``t_ns`` in which nobody is followed."""
         if self._room is not None:
             self._room.look(frame, None, t_ns)
+
+    def forget(self) -> None:
+        """Know nothing of room and shopper, as a mirror just switched on."""
+        if self._room is not None:
+            self._room = Room()
+        self._unlearnt, self._shown, self._told = None, 0.0, (b"", None, 0.0)
 
     def close(self) -> None:
         """Free the renderer and its context."""

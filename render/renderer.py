@@ -6,6 +6,7 @@ no antialiasing of its own: ``render.compositing`` softens the outline where it 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,6 +42,9 @@ _SH_CONSTANTS = np.array(
 _LEG_BONES = np.zeros(MAX_BONES, np.float32)
 _LEG_BONES[[i for i, bone in enumerate(BONES) if bone.endswith(("thigh", "shin"))]] = 1
 _LEG_BONES[[i for i, bone in enumerate(BONES) if bone.endswith(("foot", "toes"))]] = 2
+# What may be wanted of the body: what hides behind it, its marks too, its skin too. Each costs more.
+_DEPTH, _MARKS, _SKIN = range(3)
+_PARTS = np.array([BODY, LEGS, FEET], np.float32)
 _SHOWS = 0.1  # cover from which the bare body is looked for
 _SKIN_SAMPLE_M = 0.07  # spacing of the points that bound it on the screen
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
@@ -66,9 +70,10 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         self._program_cache = ShaderProgramCache(shader_dir=str(Path(__file__).with_name("shaders")))
         with gl.errors_as("setting up the renderer"):
             self._marked = marked and body is not None
-            self._depth = (
-                self._program("body.frag", MARKED=1, LIT=1) if self._marked else self._program("depth.frag")
-            )
+            self._bodies = {_DEPTH: self._program("depth.frag")}
+            if self._marked:
+                self._bodies[_MARKS] = self._program("body.frag", MARKED=1)
+                self._bodies[_SKIN] = self._program("body.frag", MARKED=1, LIT=1)
             # By what shows: the relief of the cloth, another fabric that comes.
             self._cloth = {
                 (relief, fading): self._program(
@@ -91,6 +96,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         self._share = 0.0
         self._buffer = np.zeros(0, np.uint8)
         self._pending: Box | None = None
+        self._wanted = _DEPTH
         self._resolution: Ratio = (1, 1)
         self._skin = np.zeros((0, 3, 4), np.float32)
         self._intrinsics: Intrinsics = (1.0, 1.0, 0.0, 0.0)
@@ -209,9 +215,11 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
             self._skin = np.tile(np.eye(3, 4, dtype=np.float32), (MAX_BONES, 1, 1))
             for dressed in self._dressed:
                 dressed.fabric = fabric
+            wanted = itertools.cycle(self._bodies)  # three at most, in four draws
             for coming, self._share in ((None, 0.0), (fabric, 0.5)):
                 self._next = coming
                 for self._metres_per_px in (0.0, 100.0):
+                    self._wanted = next(wanted)
                     self._draw((0, 0, 1, 1), np.zeros((9, 3), np.float32), 0.0)
             GL.glFinish()
             for dressed, own in zip(self._dressed, worn, strict=True):
@@ -236,19 +244,29 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
     # Drawing ------------------------------------------------------------------------------------
 
     def submit(
-        self, skin: Floats, intrinsics: Intrinsics, shape: Floats, light: Floats, face_depth: float = 0.0
+        self,
+        skin: Floats,
+        intrinsics: Intrinsics,
+        shape: Floats,
+        light: Floats,
+        face_depth: float = 0.0,
+        marks: bool = True,
     ) -> Box | None:
         """Start drawing one frame; ``collect`` waits for it and reads it.
 
         skin: (J, 3, 4) matrices from rest to camera space; intrinsics: fx, fy, cx, cy in px of
         the frame; shape: (K,) coefficients; light: (9, 3) as in ``messages.Light``; face_depth:
-        metres from the camera to the face, within which a sleeve is tagged as in front of it.
+        metres from the camera to the face, within which a sleeve is tagged as in front of it; marks:
+        whether this drawing is to hold the body's, where the renderer is one that marks at all.
         Returns the box, in drawn pixels, that holds every garment pixel, or None when none is in view.
         """
         if len(skin) > MAX_BONES:
             raise ValueError(f"{len(skin)} bones; the shaders hold {MAX_BONES}")
         fx, fy, cx, cy = (value * self._share_drawn for value in intrinsics)
         self._skin, self._intrinsics = skin, (fx, fy, cx, cy)
+        self._wanted = _DEPTH
+        if marks and self._marked:
+            self._wanted = _MARKS if self._bare is None else _SKIN
         with gl.errors_as("drawing"):
             for dressed in self._dressed:
                 dressed.reshape(shape)
@@ -276,12 +294,12 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
             GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, self._main_fb)
             GL.glReadPixels(x0, y0, width, height, GL.GL_RGBA, GL.GL_UNSIGNED_BYTE, picture)
             gl.check("reading pixels")
-        if not self._marked:
+        if self._wanted == _DEPTH:
             return Drawing(picture, box, self._px_per_m, resolution=self._resolution)
         marks = np.asarray(cv2.extractChannel(picture, 3), np.uint8)
         tags = garment_tags(marks)
         skin = None
-        if self._bare is not None:
+        if self._wanted == _SKIN:
             skin = bare_skin(picture, marks, tags, box, self._resolution[0])
             # Garments are blended premultiplied: where there are none the picture is black.
             if self._black.shape != picture.shape:
@@ -326,12 +344,13 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
             pixels = project(camera, self._intrinsics)
             self._metres_per_px = min(self._metres_per_px, nearest / self._intrinsics[0])
             margin = 2.0 + 1.5 * SAMPLE_M / self._metres_per_px
-            if self._marked:
+            if self._wanted != _DEPTH:
                 margin = max(margin, _BESIDE_M / self._metres_per_px)
             low = np.minimum(low, pixels.min(axis=0) - margin)
             high = np.maximum(high, pixels.max(axis=0) + margin)
-        if self._bare is not None and self._body is not None and np.isfinite(low).all():
-            camera = self._bare.posed(self._body.rest, self._skin)
+        bare = self._bare if self._wanted == _SKIN and np.isfinite(low).all() else None
+        if bare is not None and self._body is not None:
+            camera = bare.posed(self._body.rest, self._skin)
             if float(camera[:, 2].min()) < 2 * NEAR_M:
                 return (0, 0, width, height)
             pixels = project(camera, self._intrinsics)
@@ -356,10 +375,10 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         GL.glDepthMask(GL.GL_TRUE)
         GL.glColorMask(GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE)
         coefficients = np.asarray(light * _SH_CONSTANTS[:, None], np.float32)
-        on_skin = np.asarray(skin_light(coefficients.astype(np.float64)), np.float32)
         # About bare skin all is of its colour, for a soft outline.
         beyond = np.zeros(3)
-        if self._bare is not None:
+        if self._wanted == _SKIN:
+            on_skin = np.asarray(skin_light(coefficients.astype(np.float64)), np.float32)
             beyond = self._tone * encoded(on_skin[0].astype(np.float64)).clip(0, 1)
         GL.glClearColor(beyond[2], beyond[1], beyond[0], 0.0)
         GL.glClear(GL.GL_COLOR_BUFFER_BIT | GL.GL_DEPTH_BUFFER_BIT)
@@ -369,16 +388,18 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         bones = np.ascontiguousarray(self._skin.reshape(-1, 4), np.float32)
 
         if self._body is not None:
-            self._depth.use()
-            self._depth.matrix("projection", projection)
-            self._depth.rows("bones", bones)
-            self._depth.number("recede", 0.0)
-            if self._marked:
-                self._depth.numbers("leg_bones", _LEG_BONES)
-                self._depth.numbers("marks", np.array([BODY, LEGS, FEET], np.float32))
-                self._depth.rows("tone", self._tone[None])
-                self._depth.rows("light", on_skin)
-            GL.glColorMask(*[self._marked] * 4)
+            program = self._bodies[self._wanted]
+            program.use()
+            program.matrix("projection", projection)
+            program.rows("bones", bones)
+            program.number("recede", 0.0)
+            if self._wanted != _DEPTH:
+                program.numbers("leg_bones", _LEG_BONES)
+                program.numbers("marks", _PARTS)
+            if self._wanted == _SKIN:
+                program.rows("tone", self._tone[None])
+                program.rows("light", on_skin)
+            GL.glColorMask(*[self._wanted != _DEPTH] * 4)
             self._body.primitive.draw()
             GL.glColorMask(GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE)
 

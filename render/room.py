@@ -15,14 +15,18 @@ from numpy.typing import NDArray
 
 from render.compositing import lay_over
 from render.drawing import Drawing
-from render.marks import BODY, COVER, FEET, LEGS, OVER
+from render.sticking_out import sticking_out
 
 cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
 Picture = NDArray[np.uint8]
 
 _SIDE = 320  # px of the longer side of what is compared
-_LOOK_NS = 250_000_000  # between two looks at the room
-_EMPTY_LOOK_NS = 125_000_000  # the same while nobody is followed
+# Between two looks at the room: the first ones, while nobody is followed, while there is something to learn,
+# and else.
+_FIRST_NS, _EMPTY_NS, _LEARN_NS, _LOOK_NS = 62_500_000, 125_000_000, 250_000_000, 500_000_000
+_HASTY = 8  # looks: what cannot be known by then moves
+_TO_LEARN = 0.01  # share of what is seen of the room that is not known: there is something to learn
+_NEWLY = 0.002  # of the room has become known or unknown: what lies beside it is guessed again
 _SAME = 14  # grey levels that noise may change a pixel by
 _KNOWN, _SURE = 4, 14  # looks after which a pixel may be shown, and is no longer counted
 _SHARE = 0.25  # of a new look in the running one
@@ -36,24 +40,12 @@ _GAIN_LIMITS = (0.4, 2.5)
 _EDGE = 20  # grey levels between neighbours: detail that tells whether the camera has moved
 _LEAST = 150  # px: fewer tell nothing
 _MOVED = 0.35  # share of the known room that looks otherwise, twice in a row
-_REACH_M = 0.10  # as far beside body and garment worn clothes are looked for
 _ENOUGH, _STILL_ENOUGH = 0.5, 0.3  # of what the person does not hide, for the room to count as known
 _LITTLE = 0.05  # of the box is known: nothing is shown there
 _HIDE_SIDE = 360  # px of the longer side of the layers, from which on half of it does
-_LIKELY = 80  # of 255, that a pixel is worn clothes
-_GAP_M = 0.025  # of other colours within the worn clothes
-_ABOUT_MASK_M = 0.02  # that the person's mask may be too narrow by
-_RIM_M = 0.03  # about them, where the person's mask ends
 _STEEPER = ((np.arange(256) - 127.5) * 1.8 + 127.5).clip(0, 255).astype(np.uint8)  # of a blurred edge
-_DRAWN = np.array([255 * (BODY <= m < OVER and m % 32 > COVER // 2) for m in range(256)], np.uint8)  # skin
+_SHOWN = ((np.arange(256) - (_KNOWN - 1)) * 85).clip(0, 255).astype(np.uint8)  # by the looks
 _WHOLE, _STILL_WHOLE = 0.85, 0.65  # share of a part to be hidden behind which the room must be known
-_ABOUT_FEET_M = 0.015  # that shoes take
-_ABOUT_HEAD = 0.6  # of its width, to either side, and as far below the chin: hair, collars
-_NECK_M = 0.08
-_SURER = 130  # of 255, there
-_BEYOND = 0.02  # of the body, in the garment's rows
-_TAPER_M = 0.2  # above the hem
-_SLEEVE_M = 0.06  # about an arm
 
 
 class Room:
@@ -61,6 +53,7 @@ class Room:
 
     def __init__(self) -> None:
         self._size = (0, 0)
+        self._haste = _HASTY
         self.forget()
 
     def forget(self) -> None:
@@ -72,6 +65,10 @@ class Room:
         self.looks: Picture = np.zeros(small, np.uint8)
         self._guessed: Picture = np.zeros(small, np.uint8)
         self._mean = np.zeros((*small, 3), np.float32)
+        self._known: Picture = np.zeros(small, np.uint8)
+        self._told: Picture = np.zeros(small, np.uint8)
+        self._to_guess: tuple[Picture, Picture] | None = None
+        self._learning = True
         self._hiding: Picture = np.zeros((0, 0), np.uint8)
         self._strange = 0
         self._is_known = False
@@ -80,8 +77,7 @@ class Room:
     @property
     def known(self) -> Picture:
         """How far the room may be shown (h, w), 0..255, at the resolution of the comparison."""
-        table = ((np.arange(256) - (_KNOWN - 1)) * 85).clip(0, 255).astype(np.uint8)
-        known: Picture = cv.max(cv.LUT(self.looks, table), self._guessed)
+        known: Picture = cv.max(cv.LUT(self.looks, _SHOWN), self._guessed)
         return known
 
     @property
@@ -91,7 +87,11 @@ class Room:
 
     def is_due(self, t_ns: int, *, followed: bool) -> bool:
         """Whether it is time, at source time ``t_ns``, for another look; ``followed``: somebody is."""
-        interval_ns = _LOOK_NS if followed else _EMPTY_LOOK_NS
+        interval_ns = _LEARN_NS if self._learning else _LOOK_NS
+        if not followed:
+            interval_ns = _EMPTY_NS
+        if not self._is_known and self._haste:
+            interval_ns = _FIRST_NS
         return self._last_ns is None or not 0 <= t_ns - self._last_ns < interval_ns
 
     def look(self, frame: Picture, person: Picture | None, t_ns: int) -> bool:
@@ -106,6 +106,7 @@ class Room:
         if not self.is_due(t_ns, followed=person is not None):
             return False
         self._last_ns = t_ns
+        self._haste = max(self._haste - 1, 0)
         height, width = self.looks.shape
         small = cv.resize(frame, (width, height), interpolation=cv.INTER_AREA)
         if person is None:
@@ -125,9 +126,31 @@ class Room:
         known = cv.bitwise_and(free, cv.compare(self.looks, _KNOWN, cv.CMP_GE))
         share = cv.countNonZero(known) / max(cv.countNonZero(free), 1)
         self._is_known = share > (_STILL_ENOUGH if self._is_known else _ENOUGH)
-        if person is not None:
-            self._guess(small, free)
+        if self._is_known:
+            self._haste = _HASTY
+        self._learning = share < 1 - _TO_LEARN or self._strange > 0
+        self._to_guess = (small, free) if person is not None and not self._strange else None
+        self._erode()
         return True
+
+    def guess(self) -> bool:
+        """Close narrow gaps beside what the last look left known, unless they are; whether there were any.
+
+        Call it when there is time.
+        """
+        if self._to_guess is None:
+            return False
+        (small, free), self._to_guess = self._to_guess, None
+        known = cv.compare(self.looks, _KNOWN, cv.CMP_GE)
+        if cv.countNonZero(cv.bitwise_xor(known, self._told)) < _NEWLY * known.size:
+            return False
+        self._told = known
+        self._guess(small, known, free)
+        self._erode()
+        return True
+
+    def _erode(self) -> None:
+        self._known = cv.erode(self.known, np.ones((3, 3), np.uint8))
 
     def _differs(self, small: Picture) -> Picture:
         off = cv.absdiff(small, cv.convertScaleAbs(self._mean))
@@ -185,9 +208,8 @@ class Room:
         size = (frame.shape[1], frame.shape[0])
         cv.copyTo(frame, cv.resize(same, size, interpolation=cv.INTER_NEAREST), self.picture)
 
-    def _guess(self, small: Picture, free: Picture) -> None:
+    def _guess(self, small: Picture, known: Picture, free: Picture) -> None:
         """Close the narrow gap between the person's outline and what is known by what lies beside it."""
-        known = cv.compare(self.looks, _KNOWN, cv.CMP_GE)
         told = cv.max(known, free)
         reach = 2 * round(_GUESSED * max(known.shape)) + 1
         near = cv.compare(cv.blur(known, (reach, reach)), 12, cv.CMP_GT)
@@ -248,7 +270,7 @@ class Room:
         )
         if cv.countNonZero(known) < _LITTLE * known.size:
             return
-        hide = self._hidden(part, drawing, (width, height), drawing.px_per_m * sx, covers)
+        hide = sticking_out(part, drawing, drawing.px_per_m * sx, covers)
         hide = cv.min(self._whole_parts(hide, known, (left, top), layers.shape[:2]), known)
         x, y, w, h = cv.boundingRect(cv.compare(hide, 8, cv.CMP_GT))
         if not w:
@@ -286,115 +308,11 @@ class Room:
         self._hiding[box] = shown
         return np.asarray(cv.min(hide, shown), np.uint8)
 
-    @staticmethod
-    def _misfits(person: Picture, figure: Picture, zone: Picture, cloth: Picture) -> bool:
-        """Whether so much of the person lies far from the fitted body that it cannot be theirs."""
-        _, y, _, h = cv.boundingRect(cloth)
-        if not h:
-            return True
-        rows = slice(y, y + h)
-        beyond = cv.countNonZero(cv.subtract(cv.compare(person[rows], 128, cv.CMP_GT), zone[rows]))
-        return bool(beyond > _BEYOND * max(cv.countNonZero(figure[rows]), 1))
-
     def _known_at(self, box: tuple[float, float, float, float], size: tuple[int, int]) -> Picture:
         """How far the room is known (h, w) in a box of the frame, at another resolution."""
         scale = self.looks.shape[1] / self._size[0]
         x0, y0, x1, y1 = (round(v * scale) for v in box)
-        part = np.ascontiguousarray(self.known[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)])
-        known: Picture = cv.erode(part, np.ones((3, 3), np.uint8))
+        known = self._known[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
         if known.shape[1::-1] != size:
             known = cv.resize(known, size, interpolation=cv.INTER_LINEAR)
         return known
-
-    def _hidden(
-        self,
-        part: Picture,
-        drawing: Drawing,
-        size: tuple[int, int],
-        px_per_m: float,
-        covers: tuple[bool, bool],
-    ) -> Picture:
-        """How far each pixel (h, w) is to be hidden, 0..255, were all of the room known."""
-        person, head, hands, worn = cv.split(part)
-        marks = cv.resize(drawing.marks, size, interpolation=cv.INTER_NEAREST)
-        feet, legs, trunk = (cv.inRange(marks, part, part + COVER) for part in (FEET, LEGS, BODY))
-        legs = cv.max(legs, feet)
-        # Skin that is drawn is as good as a garment.
-        skin = cv.LUT(marks, _DRAWN)
-        bare = cv.subtract(cv.max(trunk, legs), skin)
-        figure = cv.compare(marks, 0, cv.CMP_GT)
-        side = 2 * max(2, round(_REACH_M * px_per_m)) + 1
-        zone = cv.compare(cv.blur(figure, (side, side)), 2, cv.CMP_GT)
-        if self._misfits(person, figure, zone, cv.subtract(figure, bare)):
-            return np.zeros_like(person)
-        # Beside a limb that is bare by itself there are no worn clothes.
-        drawn = cv.blur(cv.subtract(figure, bare), (side, side))
-        zone = cv.subtract(zone, cv.compare(cv.blur(bare, (side, side)), drawn, cv.CMP_GT))
-        if not all(covers):
-            # Trousers beside the thigh stay when only a top is drawn, sleeves when only trousers are: what
-            # is about a pixel tells beside which of them it lies.
-            other = legs if covers[0] else trunk
-            own = cv.blur(cv.subtract(figure, other), (side, side))
-            zone = cv.bitwise_and(zone, cv.compare(own, cv.blur(other, (side, side)), cv.CMP_GT))
-        front = cv.max(head, hands)
-        fixed = cv.max(front, cv.dilate(feet, _square(_ABOUT_FEET_M * px_per_m)))
-        table = np.abs(np.arange(256) - 128) * 2
-        table[129:] *= covers[0]
-        table[:128] *= covers[1]
-        likely = cv.min(cv.LUT(worn, table.clip(0, 255).astype(np.uint8)), person)
-        # Hair may have much the same colour as the clothes.
-        likely = cv.subtract(likely, fixed)
-        sure = cv.compare(cv.subtract(likely, _about_head(head, px_per_m)), _LIKELY, cv.CMP_GT)
-        likely = cv.min(cv.compare(likely, _LIKELY, cv.CMP_GT), cv.dilate(sure, _square(2.0)))
-        # Stripes and folds of rarer colours go with what is about them, cloth that is drawn counts as such.
-        clothes = cv.morphologyEx(
-            cv.max(likely, cv.subtract(figure, bare)), cv.MORPH_CLOSE, _square(_GAP_M * px_per_m)
-        )
-        # Where cloth and room mix in a pixel it has the colour of neither.
-        rim = cv.dilate(clothes, _square(_RIM_M * px_per_m))
-        rim = cv.bitwise_and(rim, cv.compare(person, 240, cv.CMP_LT))
-        hide = cv.max(cv.dilate(clothes, _square(1.0)), rim)
-        # The bare body stays, which is drawn a little under its skin; the garment is blended over the rest.
-        hide = cv.subtract(cv.bitwise_and(hide, zone), cv.dilate(bare, _square(1.0)))
-        hide = cv.subtract(hide, cv.erode(cv.subtract(figure, bare), _square(2.0)))
-        if not covers[1]:
-            hide = cv.subtract(hide, _below_hem(figure, cv.inRange(marks, 1, BODY - 1), skin, px_per_m))
-        # What lies clear of the person is the room itself already.
-        hide = cv.min(hide, cv.compare(cv.dilate(person, _square(_ABOUT_MASK_M * px_per_m)), 40, cv.CMP_GT))
-        hide = cv.blur(hide, (3, 3))
-        return np.asarray(cv.min(hide, cv.bitwise_not(fixed)), np.uint8)
-
-
-def _about_head(head: Picture, px_per_m: float) -> Picture:
-    """How much surer one must be (h, w) of worn clothes about head and neck, where hair hangs."""
-    out = np.zeros_like(head)
-    x, y, w, h = cv.boundingRect(cv.compare(head, 60, cv.CMP_GT))
-    if w:
-        aside, down = round(_ABOUT_HEAD * w), round(_NECK_M * px_per_m)
-        out[max(y - h // 4, 0) : y + h + down, max(x - aside, 0) : x + w + aside] = _SURER
-    return out
-
-
-def _below_hem(figure: Picture, cloth: Picture, skin: Picture, px_per_m: float) -> Picture:
-    """Where (h, w) nothing is to be hidden, 255: below the hem of a top that is worn alone.
-
-    A longer worn one, or a skirt, goes on there. So that it has no step, ever more of it stays the
-    nearer it is to the hem. Sleeves that hang there about an arm's ``skin`` are another matter.
-    """
-    out = np.zeros_like(figure)
-    _, top, w, height = cv.boundingRect(cloth)
-    if not w:
-        return out
-    away = cv.distanceTransform(cv.bitwise_not(figure), cv.DIST_L2, 3)
-    rows = np.arange(len(out), dtype=np.float32)[:, None]
-    taper = max(_TAPER_M * px_per_m, 1.0)
-    stays = np.clip((rows - (top + height - taper)) / taper, 0.0, 1.0) * np.float32(1.5 * _REACH_M * px_per_m)
-    out[away < stays] = 255
-    side = 2 * max(2, round(_SLEEVE_M * px_per_m)) + 1
-    return np.asarray(cv.subtract(out, cv.compare(cv.blur(skin, (side, side)), 2, cv.CMP_GT)), np.uint8)
-
-
-def _square(radius: float) -> Picture:
-    """Kernel for growing by ``radius``; a disc would take several times as long."""
-    side = 2 * max(1, round(radius)) + 1
-    return np.ones((side, side), np.uint8)

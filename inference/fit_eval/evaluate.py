@@ -54,11 +54,11 @@ def evaluate(
 
     ``out``: folder for pictures of the worst cases; ``field_of_view_deg``: what the mirror is told instead
     of each camera's own. Returns ``summary`` (flat), ``scenes`` and ``clips``. MirrorError if models
-    are missing. ``worn_visible`` is without ``render.hide_worn``, ``worn_hidden`` with it and a room that
-    was seen before; ``room_error`` and ``skin_error`` are the grey levels by which what takes the worn
-    clothes' place is off, ``skin_shown`` is the share of the bared skin that is shown. ``joints`` says, by
-    joint, in lengths of the trunk, how far the fit's and the pose network's own lie too low on the average,
-    and how far off.
+    are missing. ``worn_visible`` is with the configuration's defaults and a room that is first seen with
+    the person in it, ``worn_hidden`` with ``render.hide_worn`` and a room that was seen empty before;
+    ``room_error`` and ``skin_error`` are the grey levels by which what takes the worn clothes' place is off,
+    ``skin_shown`` is the share of the bared skin that is shown. ``joints`` says, by joint, in lengths of the
+    trunk, how far the fit's and the pose network's own lie too low on the average, and how far off.
     """
     judge = Judge(field_of_view_deg)
     scores: list[SceneScore] = []

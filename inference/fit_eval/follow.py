@@ -14,6 +14,7 @@ from inference.pose import PoseTracker
 from inference.process import BodyStage
 from inference.shrink import working_copy
 from mirror import models
+from mirror.config import Config
 from mirror.messages import Body
 from render.dresser import Dresser
 from render.fabrics import load_fabric
@@ -57,17 +58,21 @@ class Wardrobe:
 
     def __init__(self) -> None:
         self._model = BodyModel.load()
-        self._dressers: dict[tuple[tuple[str, ...], bool], Dresser] = {}
+        self._dressers: dict[tuple[tuple[str, ...], bool, int], Dresser] = {}
 
-    def dresser(self, outfit: tuple[str, ...], hide_worn: bool = False) -> Dresser:
-        """What draws this outfit, in the garments' own fabrics; ``hide_worn`` as ``Dresser`` has it."""
-        if (outfit, hide_worn) not in self._dressers:
+    def dresser(self, outfit: tuple[str, ...], hide_worn: bool = False, number: int = 0) -> Dresser:
+        """What draws this outfit, in the garments' own fabrics; ``hide_worn`` as ``Dresser`` has it.
+
+        Each ``number`` is another one; all know no room.
+        """
+        if (outfit, hide_worn, number) not in self._dressers:
             dresser = Dresser(self._model, hide_worn)
             pages = [load_garment(name) for name in outfit]
             cloths = [cloth_of(p, load_fabric(p.default_fabric), "M") for p in pages]
             dresser.wear(dresser.fit(cloths))
-            self._dressers[outfit, hide_worn] = dresser
-        return self._dressers[outfit, hide_worn]
+            self._dressers[outfit, hide_worn, number] = dresser
+        self._dressers[outfit, hide_worn, number].forget()
+        return self._dressers[outfit, hide_worn, number]
 
     def close(self) -> None:
         """Free all renderers."""
@@ -78,8 +83,8 @@ class Wardrobe:
 class Follower:
     """Follows one person through one clip, as the inference process does.
 
-    ``hidden``: another outfit, drawn last, for which the worn clothes are hidden; ``room`` (H, W, 3) BGR is
-    what was seen for two seconds before, without anybody.
+    ``hidden``: another outfit, drawn twice at last: as the mirror comes, which has seen nothing before, and
+    with worn clothes hidden by the ``room`` (H, W, 3) BGR, seen for two seconds before, without anybody.
     """
 
     def __init__(
@@ -94,10 +99,12 @@ class Follower:
             models.path("pose_landmarker_full.task"), models.path("face_detection_full_range_sparse.tflite")
         )
         self._tracker.warm_up()
-        self._stage = BodyStage(BodyModel.load(), field_of_view_deg, worn=hidden is not None)
+        as_it_comes = Config().render.hide_worn
+        self._stage = BodyStage(BodyModel.load(), field_of_view_deg, worn=as_it_comes or hidden is not None)
         self._dressers = [wardrobe.dresser(outfit) for outfit in outfits]
         if hidden is not None:
-            self._dressers.append(wardrobe.dresser(hidden, hide_worn=True))
+            self._dressers.append(wardrobe.dresser(hidden, as_it_comes))
+            self._dressers.append(wardrobe.dresser(hidden, hide_worn=True, number=1))
             if room is not None:
                 for look in range(_LOOKS):
                     self._dressers[-1].watch(room, (look - _LOOKS) * _LOOK_NS)

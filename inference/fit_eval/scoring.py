@@ -104,14 +104,11 @@ class Judge:
     def score(self, clip: TrueClip) -> SceneScore:
         """Follow the first actor of a clip through all of its frames."""
         scene = clip.scene
-        outfits: list[tuple[str, ...]] = [(scene.top,), (scene.bottom,)]
-        if scene.bulky:
-            outfits.append((scene.bottom, scene.top))
         follower = Follower(
             self._field_of_view or scene.field_of_view_deg,
-            outfits,
+            [(scene.top,), (scene.bottom,)],
             self._wardrobe,
-            hidden=outfits[2] if scene.bulky else None,
+            hidden=(scene.bottom, scene.top) if scene.bulky else None,
             room=clip.room if scene.bulky else None,
         )
         bare = BareTruth(scene) if scene.bulky else None
@@ -211,8 +208,8 @@ class Judge:
         )
         if scene.bulky:
             worn = (labels == figures.TOP) | (labels == figures.BOTTOM)
-            plain, pair = seen.outfits[2:]
-            score.worn = masks.worn_left(worn, plain.mask, plain.picture, frame, clip.room)
+            as_it_comes, pair = seen.outfits[2:]
+            score.worn = masks.worn_left(worn, as_it_comes.mask, as_it_comes.picture, frame, clip.room)
             score.worn_hidden = masks.worn_left(worn, pair.mask, pair.picture, frame, clip.room)
             ideal = (bits & IDEAL) > 0
             score.restored = masks.restored_error(worn, ideal, pair.mask, pair.picture, frame, clip.room)

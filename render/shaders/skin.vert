@@ -24,9 +24,11 @@ uniform vec3 light[9];    // irradiance / pi, linear colour, basis constants mul
 #ifdef MARKED
 layout(location = 7) in float cover; // of the skin by the worn clothes, 0..1
 uniform float leg_bones[BONE_ROWS / 3]; // 1 for a leg's, 2 for a foot's
+out vec2 v_part; // 0 trunk and arms, 1 leg, 2 foot; cover
+#ifdef LIT
 uniform vec3 tone; // of the skin, sRGB under light of 1
 out vec3 v_skin;
-out vec2 v_part; // 0 trunk and arms, 1 leg, 2 foot; cover
+#endif
 #endif
 
 #ifdef SHADED
@@ -105,12 +107,14 @@ void main()
     v_part = vec2(0.0, cover);
     for (int i = 0; i < 4; ++i)
         v_part.x += weights[i] * leg_bones[int(joints[i])];
+#ifdef LIT
     // Light is lost at the rim; what is left there has gone through skin, and is redder.
     float rim = 1.0 - abs(dot(n, normalize(camera)));
     v_skin = tone * encoded(e) * (1.0 - SKIN_RIM * rim * rim);
     // No skin is of one colour.
     vec3 w = sin(position * vec3(61.0, 47.0, 71.0) + 2.0 * sin(position.yzx * vec3(38.0, 53.0, 44.0)));
     v_skin *= 1.0 + 0.014 * (w.x + w.y + w.z) * vec3(0.6, 1.0, 1.1);
+#endif
 #endif
 #ifdef SHADED
     v_light.rgb = encoded(e) * (1.0 - RIM * (1.0 - abs(dot(n, normalize(camera)))));

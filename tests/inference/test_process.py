@@ -107,7 +107,7 @@ def test_a_person_becomes_a_body_with_layers_and_light(feeder: Feeder) -> None:
     assert abs(x - body.landmarks[0][0]) < 20
     assert body.layers is not None
     layers = RingReader().read(body.layers)
-    assert layers.shape[2] == 3
+    assert layers.shape[2] == 4
     assert (layers[..., 0] > 127).mean() > 0.15
     assert (layers[..., 1] > 127).any()
     assert body.light is not None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from render.compositing import composite
+from render.compositing import composite, lay_over
 from render.drawing import Drawing
 from render.marks import OVER
 
@@ -195,3 +195,14 @@ def test_a_sleeve_may_pass_before_the_face_but_not_before_a_hand() -> None:
         assert shown[90, 170:210].all() == sleeve_shows
         assert blend.tags == (1,)
         assert (frame[60, 70:250] == 40).all()  # no seam where the mark begins
+
+
+def test_a_single_pixel_to_be_laid_over_stops_nothing() -> None:
+    """The mirror would die when one pixel of a worn sleeve is all that sticks out."""
+    target = np.zeros((8, 8, 3), np.uint8)
+    picture = np.full_like(target, 200)
+    for height, width in ((1, 1), (1, 3), (3, 1), (2, 2)):
+        share = np.full((height, width), 255, np.uint8)
+        lay_over(target[2 : 2 + height, 4 : 4 + width], picture[:height, :width], share)
+    assert target[2:5, 4].min() == 200
+    assert not target[6:].any()

@@ -12,7 +12,7 @@ from render.marks import BODY, LEGS
 from render.room import Room
 
 H, W = 180, 320
-STEP_NS = 250_000_000
+STEP_NS = 500_000_000
 WORN = (40, 40, 200)
 BOTH = (True, True)
 TOP = (True, False)
@@ -38,6 +38,7 @@ def watched(room: Room, picture: Picture, looks: int, start: int = 0, person: Pi
     """Show the room a picture so many times; the time after that in looks."""
     for i in range(start, start + looks):
         room.look(noisy(picture, i), person, i * STEP_NS)
+        room.guess()
     return start + looks
 
 
@@ -99,6 +100,7 @@ def test_nothing_is_shown_before_the_room_is_known() -> None:
     wide[:, 40:280] = 255
     for i in range(12):
         room.look(noisy(before, i), wide, i * STEP_NS)
+        room.guess()
     room.restore(frame, drawing, layers, BOTH)
     for flank in FLANKS:
         assert (frame[flank] == before[flank]).all()
@@ -113,6 +115,7 @@ def test_a_narrow_gap_beside_what_is_known_is_closed() -> None:
     shown = np.where(layers[..., :1] > 0, frame, wall)
     for i in range(8):
         room.look(noisy(shown, i), layers[..., 0], i * STEP_NS)
+        room.guess()
     room.restore(shown, drawing, layers, BOTH)
     for flank in FLANKS:
         assert np.abs(shown[flank].astype(int) - wall[flank]).mean() < 14
@@ -207,6 +210,7 @@ def test_changed_light_is_followed_behind_the_shopper() -> None:
     dimmed = cv2.convertScaleAbs(frame, alpha=0.7)
     for i in range(now, now + 3):
         room.look(noisy(np.asarray(dimmed, np.uint8), i), layers[..., 0], i * STEP_NS)
+        room.guess()
     shown = np.asarray(dimmed, np.uint8).copy()
     room.restore(shown, drawing, layers, BOTH)
     for flank in FLANKS:
@@ -239,12 +243,54 @@ def test_looks_go_by_the_time_of_the_source() -> None:
     """A replay on a slow machine would show another room than on a fast one."""
     often, seldom = Room(), Room()
     for i in range(40):
-        often.look(noisy(furnished(), i), None, i * 25_000_000)
-        if i % 5 == 0:
-            seldom.look(noisy(furnished(), i), None, i * 25_000_000)
+        often.look(noisy(furnished(), i), None, i * 31_250_000)
+        if i % 2 == 0:
+            seldom.look(noisy(furnished(), i), None, i * 31_250_000)
     assert (often.picture == seldom.picture).all()
     assert (often.looks == seldom.looks).all()
     assert often.looks.max() >= 4
+
+
+def test_a_settled_room_is_looked_at_less_often() -> None:
+    """Learning what is known already would take the time of frames."""
+    room = Room()
+    person = np.zeros((H, W), np.uint8)
+    person[40:, 140:180] = 255
+
+    def looks(picture: Picture, start_ns: int, seconds: float) -> int:
+        steps = range(start_ns, start_ns + round(seconds * 1e9), 31_250_000)
+        return sum(room.look(noisy(picture, ns % 997), person, ns) for ns in steps)
+
+    assert looks(furnished(), 0, 0.3) >= 4, "the first looks follow each other quickly"
+    assert room.is_known
+    assert looks(furnished(), 10**9, 4.0) <= 9
+    changed = furnished()
+    changed[:, 200:] = 255 - changed[:, 200:] // 2
+    assert looks(changed, 6 * 10**9, 4.0) >= 12, "there is something to learn"
+    assert looks(changed, 12 * 10**9, 4.0) <= 9
+
+
+def test_a_room_that_never_settles_is_not_looked_at_all_the_time() -> None:
+    """A mirror carried about would spend its time on a room that it cannot know."""
+    room = Room()
+    steps = range(0, 8 * 10**9, 31_250_000)
+    person = np.zeros((H, W), np.uint8)
+    taken = sum(room.look(furnished((3 * i) % 70 - 35), person, ns) for i, ns in enumerate(steps))
+    assert not room.is_known
+    assert taken <= 8 + 4 * 8 + 1
+
+
+def test_what_is_guessed_already_is_not_guessed_again() -> None:
+    """The guess takes longest of all, and would be the same."""
+    room = Room()
+    frame, layers, _ = shopper()
+    guessed = []
+    for i in range(8):
+        room.look(noisy(frame, i), layers[..., 0], i * STEP_NS)
+        guessed.append(room.guess())
+        assert not room.guess(), "once a look"
+    assert guessed.count(True) in (1, 2)
+    assert not any(guessed[5:])
 
 
 def test_another_size_of_frame_begins_anew() -> None:
