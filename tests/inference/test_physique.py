@@ -76,7 +76,7 @@ def test_left_and_right_are_alike() -> None:
         swap[[a, b]] = b, a
     landmarks = seen.landmarks[swap] * [-1, 1, 1] + [WIDTH - 1, 0, 0]
     world = seen.world[swap] * [-1, 1, 1]
-    mask = np.ascontiguousarray(cv2.flip(seen.mask, 1))
+    mask = np.ascontiguousarray(seen.mask[:, ::-1])
     mirrored = features(replace(seen, landmarks=landmarks, world=world, mask=mask))
     ours = features(seen)
     arms = slice(20, 26)  # the places of elbows and wrists come left and right
