@@ -51,11 +51,14 @@ class ColourModel:
             rate = 1.0
         self._counts[kind] += rate * (fresh - self._counts[kind])
         self.known[kind] = True
-        cube = np.ascontiguousarray(self._counts[kind].reshape(BINS).transpose(1, 2, 0))
-        cube = cv.GaussianBlur(cube, (0, 0), _BLUR)
-        luma = np.pad(cube, ((0, 0), (0, 0), (1, 1)), mode="edge")
-        cube = 0.25 * luma[..., :-2] + 0.5 * cube + 0.25 * luma[..., 2:]
-        self._smooth[kind] = cube.transpose(2, 0, 1).reshape(-1)
+        smooth = self._smooth[kind].reshape(BINS)
+        blurred = np.stack([cv.GaussianBlur(p, (0, 0), _BLUR) for p in self._counts[kind].reshape(BINS)])
+        # A quarter comes from each neighbour in luma, at the ends from the bin itself.
+        np.multiply(blurred, 0.5, out=smooth)
+        blurred *= 0.25
+        smooth[1:] += blurred[:-1]
+        smooth[:-1] += blurred[1:]
+        smooth[[0, -1]] += blurred[[0, -1]]
         self._tables.clear()
         self._worn = None
         self._densities = None

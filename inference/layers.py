@@ -214,11 +214,10 @@ class LayerMaker:
         skull = np.zeros((y1 - y0, x1 - x0), np.uint8)
         cv.fillConvexPoly(skull, np.rint(hull - offset).astype(np.int32), 255)
         away = cv.distanceTransform(255 - skull, cv.DIST_L2, 3) / head_px
-        rows, columns = np.mgrid[y0:y1, x0:x1].astype(np.float32)
         chin = float((hull @ up).min())
-        above = (columns * np.float32(up[0]) + rows * np.float32(up[1]) - np.float32(chin)) / np.float32(
-            head_px
-        )
+        across = np.arange(x0, x1, dtype=np.float32) * np.float32(up[0] / head_px)
+        upwards = np.arange(y0, y1, dtype=np.float32) * np.float32(up[1] / head_px)
+        above = across[None] + (upwards - np.float32(chin / head_px))[:, None]
         # Above the chin whatever the person mask holds near the skull is head: hair, hat, ears.
         near = np.clip((0.34 - away) / 0.08, 0.0, 1.0) * np.clip((above - 0.12) / 0.08, 0.0, 1.0)
         certain = np.maximum(near, ((away < CHIN_MARGIN) & (above > 0.02 - CHIN_MARGIN)).astype(np.float32))

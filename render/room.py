@@ -213,8 +213,8 @@ class Room:
         told = cv.max(known, free)
         reach = 2 * round(_GUESSED * max(known.shape)) + 1
         near = cv.compare(cv.blur(known, (reach, reach)), 12, cv.CMP_GT)
-        self._guessed = cv.subtract(near, known)
-        x, y, w, h = cv.boundingRect(self._guessed)
+        self._guessed = near  # what is forgotten of it meanwhile leaves no hole
+        x, y, w, h = cv.boundingRect(cv.subtract(near, known))
         if not w:
             return
         x0, y0 = max(x - reach, 0) // 2 * 2, max(y - reach, 0) // 2 * 2
