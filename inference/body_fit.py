@@ -50,10 +50,10 @@ from inference.physique import Physique, describe
 from inference.shape_estimate import SETTLE_FRAMES, VIEWS, ShapeEstimate
 from inference.silhouette import DistanceField
 
-FIRST_ITERATIONS, ITERATIONS, FAR_ITERATIONS = 9, 1, 4  # on a new person; on a further frame; after a gap
+FIRST_ITERATIONS, ITERATIONS, FAR_ITERATIONS = 10, 1, 4  # on a new person; on a further frame; after a gap
 LONG_GAP_S = 0.06
 DESCRIBE_FRAMES = 40  # from which it is learnt what a person is like
-OUTLINE_FROM = 5  # of the first iterations: before, limbs may lie over a wrong edge
+OUTLINE_FROM = 6  # of the first iterations: before, limbs may lie over a wrong edge
 QUICK = ("arm", "forearm", "hand", "thigh", "shin", "foot", "head", "neck")
 SIGMA_IMAGE = 0.016  # m, a well seen landmark
 SIGMA_WORLD = np.array([0.11, 0.11, 0.10])  # m, world landmarks: the picture knows x and y better

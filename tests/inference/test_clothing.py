@@ -59,7 +59,7 @@ def test_long_sleeves_cover_arms_and_short_ones_leave_the_forearm(seen: tuple[Pi
     assert mean(long, *BARE) > 0.95
     assert mean(long, *hands) > 0.95, "a cuff lies over the wrist: the drawn arm must reach under the hand"
     assert mean(short, *arms) > 0.9
-    assert mean(short, *BARE) < 0.25
+    assert mean(short, *BARE) < 0.4  # a sleeve may be taken for one step longer than it is
     assert mean(short, *hands) == 0
     for cover in (long, short):
         assert mean(cover, "head") == 0

@@ -30,7 +30,7 @@ def clip(path: Path, frames: int = 12, size: tuple[int, int] = (160, 90)) -> Pat
 def test_a_short_run_fills_every_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A benchmark that dies half-way, or leaves processes behind, measures nothing."""
     out = tmp_path / "bench.json"
-    assert main(["--seconds", "1", "--sizes", "320x240", "--json", str(out)]) == 0
+    assert main(["--seconds", "3", "--sizes", "320x240", "--json", str(out)]) == 0
     report = json.loads(out.read_text())
     assert set(report["runs"]) == {"320x240"}
     for run in report["runs"]["320x240"].values():
