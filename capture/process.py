@@ -9,12 +9,12 @@ import time
 
 import cv2
 
-from capture.feed import Feed, ReadAhead, SourceFrame, SourceLostError
 from capture.publisher import RING, SLICE_S, Publisher
-from capture.ring import remove_segments, ring_prefix
-from capture.sources import open_feed
+from capture.sources.feed import Feed, ReadAhead, SourceFrame, SourceLostError
+from capture.sources.registry import open_feed
 from mirror.errors import MirrorError
 from mirror.process import Context
+from mirror.ring import remove_segments, ring_prefix
 
 _BACK_OFF_S = (0.5, 1.0, 2.0, 5.0)
 

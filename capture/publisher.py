@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TypedDict
 
-from capture.feed import SourceFrame
-from capture.ring import RingWriter, ring_prefix
+from capture.sources.feed import SourceFrame
 from mirror.bus import Collector, Streamer
 from mirror.messages import Credit, Frame, SlotRef
 from mirror.process import Context
+from mirror.ring import RingWriter, ring_prefix
 
 RING = "frames"
 READERS = 2  # inference and render

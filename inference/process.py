@@ -18,25 +18,25 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from capture.ring import Overwritten, RingReader, RingWriter, remove_segments, ring_prefix
-from inference.body_fit import BodyFitter, Fit
-from inference.body_model import BodyModel
-from inference.camera import Intrinsics
-from inference.clothing import Clothing, is_due
-from inference.landmark_net.correction import Correction
-from inference.layers import LayerMaker
-from inference.light import LightEstimator
-from inference.light_net.follower import LightFollower
-from inference.light_net.forward import Network
-from inference.physique import Physique
-from inference.pose import Observation, PoseTracker
-from inference.shrink import Picture, working_copy
-from inference.silhouette import distance_field
-from inference.skin_tone import SkinTone
+from inference.body.camera import Intrinsics
+from inference.body.model import BodyModel
+from inference.fit.distance_field import distance_field
+from inference.fit.fitter import BodyFitter, Fit
+from inference.fit.shape_prior import Physique
+from inference.light.analytic import LightEstimator
+from inference.light.network import Network
+from inference.light.tracker import LightFollower
+from inference.parts.occlusion_masks import LayerMaker
+from inference.parts.skin_tone import SkinTone
+from inference.parts.worn_clothes import Clothing, is_due
+from inference.pose.correction import Correction
+from inference.pose.tracker import Observation, PoseTracker
+from inference.resize import Picture, working_copy
 from mirror import models
 from mirror.bus import Newest, Streamer
 from mirror.messages import Body, Frame, Light, Rgb, SlotRef
 from mirror.process import Context
+from mirror.ring import Overwritten, RingReader, RingWriter, remove_segments, ring_prefix
 
 RING = "layers"
 WAIT_MS = 200.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mirror.cli import run
+from mirror.cli.app import run
 
 if __name__ == "__main__":
     run()

@@ -184,7 +184,7 @@ class Weave(Message, frozen=True, kw_only=True, tag="weave"):
 class Woven(Message, frozen=True, kw_only=True, tag="woven"):
     """What was woven for a ``Weave``; ``valid`` false, with the reason in ``detail``, if nothing was.
 
-    ``pictures`` has six channels: albedo and normal, RGB each, as ``render.fabrics.Fabric``'s;
+    ``pictures`` has six channels: albedo and normal, RGB each, as ``render.garments.fabric.Fabric``'s;
     ``repeat_m``: metres that they cover, across and along the grain.
     """
 

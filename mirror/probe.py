@@ -17,7 +17,7 @@ from mirror.seccomp import deny_network
 
 def source(config: Config) -> str:
     """One frame of the configured source."""
-    from capture.sources import open_feed
+    from capture.sources.registry import open_feed
 
     feed = open_feed(config.capture)
     until = time.monotonic() + 2 * config.capture.timeout_s
@@ -38,7 +38,7 @@ def source(config: Config) -> str:
 
 def gl(_config: Config) -> str:
     """An offscreen OpenGL context."""
-    from render.gl import Context
+    from render.gpu.gl import Context
 
     context = Context()
     return f"{context.renderer}, OpenGL {context.version}"

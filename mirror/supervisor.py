@@ -17,13 +17,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from capture.ring import remove_segments, ring_prefix
 from mirror.bus import Collector, wait_any
 from mirror.child import Child
 from mirror.config import Config, dump
 from mirror.errors import MirrorError
 from mirror.messages import Heartbeat, Shown
 from mirror.processes import PROCESSES, Process
+from mirror.ring import remove_segments, ring_prefix
 from mirror.runtime import FileLock, lock_owner, open_runtime
 from mirror.status import Status, write_status
 from mirror.topics import TOPICS

@@ -2,7 +2,7 @@
 
 Reads topics ``body`` and ``frame`` and the rings ``frames`` and ``layers``; writes topic
 ``shown`` and, in lock-step, ``credit``; the video and the masks that the configuration names.
-Other clothes while it runs: ``render.changes``.
+Other clothes while it runs: ``render.garments.changes``.
 
 Frame N is shown with the body of frame N. Where no body comes although frames do (inference
 starts, hangs or died), the plain mirror picture is shown instead; never in lock-step, where
@@ -18,17 +18,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from capture.ring import Overwritten, RingReader
-from inference.body_model import BodyModel
+from inference.body.model import BodyModel
 from mirror.bus import Dispatcher, Newest, wait_any
 from mirror.errors import MirrorError
 from mirror.messages import Body, Credit, Frame, Shown, SlotRef
 from mirror.process import Context
-from render.changes import Changes
-from render.compositing import Picture
-from render.display import open_display
-from render.dresser import Dressed, Dresser
-from render.recorder import Recorder
+from mirror.ring import Overwritten, RingReader
+from render.compose.compositing import Picture
+from render.compose.frame_composer import Dressed, Dresser
+from render.garments.changes import Changes
+from render.output.display import open_display
+from render.output.recorder import Recorder
 
 _WAIT_MS = 100.0  # longest sleep without looking after window and heartbeat
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from capture.ring import remove_segments, ring_prefix
+from mirror.ring import remove_segments, ring_prefix
 
 
 @pytest.fixture

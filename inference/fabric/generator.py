@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.fabric.colour import to_lab, to_linear, to_srgb
 from inference.fabric.lattice import HARMONICS, LEARNED, LEVELS, NOISE, REACH, STYLE, design_harmonics
-from inference.fabric.weave import NAMES, check_class
 from inference.fabric.weights import WEIGHTS
+from mirror.shading.colour import to_lab, to_linear, to_srgb
+from workshop.synthetic.fabric.weave import NAMES, check_class
 
 Array = NDArray[np.float32]
 
 #: The weights that the project ships.
-SHIPPED = Path(__file__).resolve().parent.parent / "data" / "fabric_gan.safetensors"
+SHIPPED = Path(__file__).resolve().parent / "data" / "fabric_gan.safetensors"
 _SLOTS = 4
 _COARSE = len(HARMONICS[0]) + LEARNED
 #: Pictures' designs are drawn for palettes about this near to the picture's (CIE Lab), there so many times

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.fabric.colour import to_lab, to_linear, to_srgb, write_palette
 from inference.fabric.generator import FabricGenerator, Recipe, whole_cycles
-from inference.fabric.weave import COLOURS, check_class
 from mirror.errors import MirrorError
-from render.wardrobe import check_name
+from mirror.shading.colour import to_lab, to_linear, to_srgb, write_palette
+from mirror.wardrobe import check_name
+from workshop.synthetic.fabric.weave import COLOURS, check_class
 
 Array = NDArray[np.float32]
 
@@ -24,7 +24,7 @@ _RELIEF = 0.22
 
 @dataclass(frozen=True)
 class Sample:
-    """A fabric. ``albedo`` (H, W, 3) and ``normal`` (H, W, 3) uint8 RGB as ``render.fabrics.Fabric``;
+    """A fabric. ``albedo`` (H, W, 3) and ``normal`` (H, W, 3) uint8 RGB as ``render.garments.fabric.Fabric``;
     ``height`` (H, W) 0..1; ``repeat_m`` metres that the picture covers, (u, v).
     """  # noqa: D205
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.fabric.weave import CLASSES, NAMES
 from inference.weights import WeightsKind
+from workshop.synthetic.fabric.weave import CLASSES, NAMES
 
 if TYPE_CHECKING:
-    from inference.fabric.network import Generator
+    from workshop.train.fabric.network import Generator
 
 WEIGHTS = WeightsKind(
     some="fabric weights",

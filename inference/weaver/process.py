@@ -16,15 +16,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.ring import RingWriter, ring_prefix
-from inference.fabric.colour import parse_palette
 from inference.fabric.generator import FabricGenerator
 from inference.fabric.sample import Sample, sample
-from inference.fabric.weave import COLOURS, NAMES, random_palette
 from mirror.bus import Collector, Dispatcher
 from mirror.errors import MirrorError
 from mirror.messages import Weave, Woven
 from mirror.process import Context
+from mirror.ring import RingWriter, ring_prefix
+from mirror.shading.colour import parse_palette
+from workshop.synthetic.fabric.weave import COLOURS, NAMES, random_palette
 
 RING = "fabrics"
 SIZE = (512, 512)

@@ -16,15 +16,16 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from capture import camera, process
-from capture.feed import ReadAhead, SourceFrame
-from capture.ring import SHM, RingReader, ring_prefix
+from capture import process
+from capture.sources import camera
+from capture.sources.feed import ReadAhead, SourceFrame
 from mirror.bus import Collector, Dispatcher, Newest
 from mirror.config import CaptureConfig, Config, dump
 from mirror.messages import Credit, Frame, Heartbeat
 from mirror.process import Context
+from mirror.ring import SHM, RingReader, ring_prefix
 from tests.capture.footage import make_clip, make_images, number_of, numbered
-from tests.capture.test_camera import FakeDevice
+from tests.capture.sources.test_camera import FakeDevice
 
 Capture = Callable[..., "subprocess.Popen[bytes]"]
 WAIT_MS = 20_000.0

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.body_fit import FACING
-from inference.body_model import BONES, BodyModel
-from inference.camera import Intrinsics
-from inference.kinematics import Array, exp_so3
+from inference.body.camera import Intrinsics
+from inference.body.kinematics import Array, exp_so3
+from inference.body.model import BONES, BodyModel
+from inference.fit.fitter import FACING
 
 WIDTH, HEIGHT = 640, 480
 CAMERA = Intrinsics.from_field_of_view(60.0, WIDTH, HEIGHT)

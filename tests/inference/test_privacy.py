@@ -12,7 +12,7 @@ from mirror.seccomp import deny_network
 deny_network()
 import numpy as np
 from skimage import data
-from inference.pose import PoseTracker
+from inference.pose.tracker import PoseTracker
 from mirror import models
 refused = {}
 for name in ("AF_INET", "AF_INET6"):

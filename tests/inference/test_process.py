@@ -15,14 +15,14 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
-from capture.ring import SHM, RingReader, RingWriter, ring_prefix
-from inference.body_model import BONES, BodyModel
-from inference.pose import Observation, PoseTracker
+from inference.body.model import BONES, BodyModel
+from inference.pose.tracker import Observation, PoseTracker
 from inference.process import LONGEST_WAIT_MS, BodyStage, SourceInterval
 from mirror import models
 from mirror.bus import Newest, Streamer
 from mirror.config import dump, load
 from mirror.messages import Body, Frame, SlotRef
+from mirror.ring import SHM, RingReader, RingWriter, ring_prefix
 from tests.inference.people import HEIGHT, WIDTH, person
 
 FRAME_NS = 40_000_000

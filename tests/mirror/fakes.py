@@ -26,7 +26,7 @@ BEHAVIOURS = {
     """,
     "with_ring": """
     import numpy as np
-    from capture.ring import RingWriter, ring_prefix
+    from mirror.ring import RingWriter, ring_prefix
     ring = RingWriter("fake", 2, ring_prefix(context.runtime))
     ring.write(np.zeros((4, 4, 3), np.uint8))
     print("chatter of a library", flush=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from capture.ring import SHM, ring_prefix
 from mirror.config import load
 from mirror.errors import MirrorError
 from mirror.messages import Shown
 from mirror.processes import PROCESSES, RestartPolicy
+from mirror.ring import SHM, ring_prefix
 from mirror.runtime import is_alive
 from mirror.supervisor import Supervisor, supervisor_lock
 from mirror.topics import TOPICS, Guarantee

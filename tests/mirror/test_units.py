@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mirror import units
-from mirror.cli import main
+from mirror.cli.app import main
 from mirror.config import Config, load
 from mirror.errors import MirrorError
 

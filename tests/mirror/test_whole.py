@@ -15,10 +15,10 @@ import av
 import cv2
 import pytest
 
-from capture.ring import SHM, ring_prefix
+from mirror.cli.replay import DEMO_CLIP
 from mirror.processes import PROCESSES
-from mirror.replay import DEMO_CLIP
 from mirror.report import KEYS, TIMES
+from mirror.ring import SHM, ring_prefix
 from mirror.runtime import is_alive
 from mirror.status import Status, read_status
 from tests.mirror.fakes import until

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from render import gl
+from render.gpu import gl
 
 
 @pytest.fixture(scope="session")

@@ -16,13 +16,13 @@ import pytest
 from numpy.typing import NDArray
 
 import render.process
-from capture.ring import RingWriter, ring_prefix
-from inference.body_model import BodyModel
+from inference.body.model import BodyModel
 from mirror.bus import Collector, Streamer
 from mirror.config import dump, load
 from mirror.messages import Body, Credit, Frame, Shown, SlotRef
 from mirror.process import EXIT_STOPPED, Context
-from render.display import Event
+from mirror.ring import RingWriter, ring_prefix
+from render.output.display import Event
 from render.process import Mirror
 
 W, H = 320, 240

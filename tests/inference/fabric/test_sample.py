@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from inference.fabric.cli import main
-from inference.fabric.colour import delta_e, parse_palette, to_lab
 from inference.fabric.generator import SHIPPED, FabricGenerator, whole_cycles
 from inference.fabric.lattice import LEVELS, NOISE, STYLE
 from inference.fabric.sample import Blend, fill_palette, interpolate, normal_map, sample
-from inference.fabric.weave import COLOURS, NAMES
 from inference.fabric.weights import WEIGHTS
 from mirror.errors import MirrorError
-from render.fabrics import load_fabric
+from mirror.shading.colour import delta_e, parse_palette, to_lab
+from render.garments.fabric import load_fabric
+from workshop.synthetic.fabric.weave import COLOURS, NAMES
+from workshop.train.fabric.commands import main
 
 _PALETTE = parse_palette("#7a1f1f,#10243f,#d8d0c0")
 _COLOURS = parse_palette("#7a1f1f,#10243f,#d8d0c0,#c9b030")
@@ -26,7 +26,7 @@ def test_numpy_generator_is_the_trained_network(shipped: FabricGenerator) -> Non
     pytest.importorskip("torch")
     import torch
 
-    from inference.fabric.network import Generator
+    from workshop.train.fabric.network import Generator
 
     class Given(Generator):
         def embed(self, *_: torch.Tensor) -> torch.Tensor:

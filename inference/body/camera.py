@@ -1,0 +1,34 @@
+"""The pinhole camera of the live frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from inference.body.kinematics import Array
+
+
+@dataclass
+class Intrinsics:
+    """Pinhole camera: focal length and principal point, px."""
+
+    focal: float
+    cx: float
+    cy: float
+
+    @classmethod
+    def from_field_of_view(cls, degrees: float, width: int, height: int) -> Intrinsics:
+        """``degrees`` is the angle across the longer side of the picture."""
+        focal = 0.5 * max(width, height) / float(np.tan(np.radians(degrees) / 2))
+        return cls(focal, width / 2, height / 2)
+
+    def at_size(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """fx, fy, cx, cy of the same camera with a picture of another size, px; cx, cy are its middle."""
+        x, y = width / (2 * self.cx), height / (2 * self.cy)
+        return self.focal * x, self.focal * y, self.cx * x, self.cy * y
+
+    def project(self, points: Array) -> Array:
+        """Camera space (N, 3) metres to px (N, 2)."""
+        depth = np.maximum(points[:, 2:3], 0.05)
+        return np.asarray(points[:, :2] / depth * self.focal + np.array([self.cx, self.cy]))

@@ -1,0 +1,45 @@
+"""Shows the shopper's own skin where a garment bares what worn clothes cover: arms, legs, the neckline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from render.compose.compositing import lay_over, visible
+from render.compose.contact_shadow import Grounding
+from render.gpu.drawing import Drawing
+
+cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
+Picture = NDArray[np.uint8]
+
+_SQUARE = np.ones((3, 3), np.uint8)
+
+
+def show_skin(
+    frame: Picture, drawing: Drawing, layers: Picture, margin_px: float, ground: Grounding | None = None
+) -> None:
+    """Lay the drawing's skin over ``frame`` (H, W, 3) BGR, in place; the garments come after it.
+
+    layers: as in ``messages.Body``: head and hands stay in front. Skin is cut off where it lies more than
+    ``margin_px`` frame pixels outside the person.
+    """
+    skin = drawing.skin
+    if skin is None:
+        return
+    # One pixel on under the edge of a garment, for there it is soft.
+    share = cv.max(skin.share, cv.bitwise_and(cv.dilate(skin.share, _SQUARE), skin.cloth))
+    colour, share = skin.colour, cv.blur(share, (3, 3))
+    p, q = drawing.resolution
+    x0, y0, x1, y1 = (value // p * q for value in skin.box)
+    if p != q:
+        size = (x1 - x0, y1 - y0)
+        colour, share = (cv.resize(a, size, interpolation=cv.INTER_LINEAR) for a in (colour, share))
+    x1, y1 = min(x1, frame.shape[1]), min(y1, frame.shape[0])
+    colour, share = (np.ascontiguousarray(a[: y1 - y0, : x1 - x0]) for a in (colour, share))
+    keep = visible(layers, frame.shape, (x0, y0, x1, y1), np.ones_like(share), (True,), margin_px)
+    if ground is not None:
+        ground.roughen(colour)
+    lay_over(frame[y0:y1, x0:x1], colour, cv.multiply(share, keep, scale=1 / 255))

@@ -1,0 +1,207 @@
+"""One frame and its body in, the dressed frame out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.body.model import BONES, BodyModel
+from mirror.messages import Body, Light, Rgb
+from render.compose.arm_order import ArmOrder
+from render.compose.background_model import Room
+from render.compose.compositing import Blend, Picture, composite
+from render.compose.contact_shadow import Grounding
+from render.compose.exposed_skin import show_skin
+from render.garments.cloth import Bolt, Cloth, Fitted
+from render.garments.mesh import body_surface, leg_share, under
+from render.garments.outfit import check_outfit
+from render.gpu import gl
+from render.gpu.renderer import GarmentRenderer
+
+_TRIM_M = 0.04  # cloth may stand off the person's outline by this much
+_CUFF_M = 0.065  # as far over the hand as cuffs reach
+_FADE_S = 0.3  # in which skin comes and goes
+_NOSE_M = 0.12  # from the head's joint to what passes before the face
+_HEAD = BONES.index("head")
+# With no estimate yet: even, a little below white.
+_EVEN_LIGHT = np.zeros((9, 3), np.float32)
+_EVEN_LIGHT[0] = 0.6 / 0.282095
+
+
+@dataclass
+class Dressed:
+    """What was drawn into a frame; empty where nothing was."""
+
+    garments: list[str] = field(default_factory=list)
+    anchors: dict[str, tuple[float, float]] = field(default_factory=dict)
+    blend: Blend | None = None
+
+
+class Dresser:
+    """Renderer and compositor of one process. Needs the thread's OpenGL context.
+
+    ``begin`` starts drawing, ``finish`` blends: what lies between costs no time where the
+    drawing has cores of its own. ``hide_worn``: whether worn clothes that stick out are to give way to
+    the room behind them, once that is known.
+    """
+
+    def __init__(self, model: BodyModel, hide_worn: bool = False) -> None:
+        self._model = model
+        self._context = gl.Context()
+        self._ground = Grounding()
+        self._arms = ArmOrder(model)
+        self._body = body_surface(model, _CUFF_M if hide_worn else 0.0)
+        self._renderer = GarmentRenderer(16, 16, self._body, marked=hide_worn)
+        self._room = Room() if hide_worn else None
+        self._legs = leg_share(self._body.joints, self._body.weights) > 0.5
+        self._covers = (False, False)  # trunk or arms, legs
+        self._told: tuple[bytes, Rgb | None, float] = b"", None, 0.0  # cover, tone and share of skin drawn
+        self._shown = 0.0  # how far skin is shown
+        self._unlearnt: tuple[Picture, Picture, int] | None = None
+        self._t_ns = 0
+
+    @property
+    def device(self) -> str:
+        """The name of what draws."""
+        return self._context.renderer
+
+    def fit(self, cloths: Sequence[Cloth]) -> list[Fitted]:
+        """Make garments ready to ``wear``; in any thread. MirrorError if one is for another body model."""
+        check_outfit(cloths, self._model.components)
+        fitted = [Fitted(cloth) for cloth in cloths]
+        if self._room is not None:
+            for garment in fitted:
+                garment.under = under(self._body, garment.cloth.mesh)
+        return fitted
+
+    def wear(self, garments: Sequence[Fitted]) -> None:
+        """Change clothes."""
+        self._context.make_current()
+        self._renderer.dress(garments)
+        self._covers = _covered(self._renderer.cloths)
+        self._told = b"", None, 0.0
+
+    def warm_up(self) -> None:
+        """Draw once in every way, out of sight: the first time takes long."""
+        self._context.make_current()
+        self._renderer.warm_up()
+
+    def lay(self, bolt: Bolt) -> None:
+        """Have a fabric ready that all garments are to be of."""
+        self._context.make_current()
+        self._renderer.lay(bolt)
+
+    def fade(self, share: float) -> None:
+        """Show so much of the fabric laid ready, 0..1; at 1 it has taken the old one's place."""
+        self._context.make_current()
+        self._renderer.fade(share)
+
+    def begin(self, body: Body, height: int, width: int) -> None:
+        """Start drawing the garments of a tracked body for its frame of this size."""
+        self._context.make_current()  # the display may have a context of its own
+        self._renderer.resize(width, height, self._ground.resolution)
+        elapsed_s = max(0.0, (body.t_source_ns - self._t_ns) / 1e9)
+        self._t_ns = body.t_source_ns
+        skin = np.frombuffer(body.skin, "<f4").reshape(-1, 3, 4)
+        shape = np.asarray(body.shape, np.float32)
+        head = skin[_HEAD, :, :3] @ self._model.joints[_HEAD] + skin[_HEAD, :, 3]
+        skin = self._arms.cleared(skin, shape)
+        light = _coefficients(body.light)
+        self._ground.light(light)
+        if self._room is not None:
+            self._undress(body, elapsed_s)
+        # Marks tell where something may be hidden, which needs a room to show.
+        marks = self._room is not None and (self._room.is_known or self._shown > 0)
+        self._renderer.submit(skin, body.intrinsics, shape, light, float(head[2]) - _NOSE_M, marks)
+
+    def _undress(self, body: Body, elapsed_s: float) -> None:
+        """Where the garments bare what the shopper's own clothes cover, skin is to be drawn.
+
+        Not before the room is known: what is left of wide sleeves beside bare arms is worse than the sleeves.
+        """
+        step = float(np.clip(elapsed_s / _FADE_S, 0.0, 1.0))
+        known = self._room is not None and self._room.is_known
+        self._shown = float(np.clip(self._shown + (step if known else -step), 0.0, 1.0))
+        source = self._body.source
+        if source is None or len(body.cover) <= int(source.max(initial=0)) or not self._shown:
+            self._renderer.undress(np.zeros(len(self._body.positions), np.float32), None)
+            self._told = b"", None, 0.0
+            return
+        cover = np.frombuffer(body.cover, np.uint8)[source].astype(np.float32) * (self._shown / 255)
+        if self._told == (body.cover, body.skin_tone, self._shown):
+            return
+        self._told = body.cover, body.skin_tone, self._shown
+        upper, lower = self._covers
+        if not (upper and lower):  # what only the other half of the body wears stays on
+            cover = cover * np.where(self._legs, lower, upper)
+        self._renderer.undress(cover.astype(np.float32), body.skin_tone)
+
+    def finish(self, frame: Picture, layers: Picture | None, stage_ms: dict[str, float]) -> Dressed:
+        """Blend what ``begin`` started into ``frame`` (H, W, 3) BGR, in place.
+
+        layers: (h, w, 4) as in ``messages.Body``. Adds the stages' milliseconds to ``stage_ms``.
+        """
+        start = time.perf_counter()
+        drawing = self._renderer.collect()
+        drawn = time.perf_counter()
+        stage_ms["draw_wait"] = 1e3 * (drawn - start)
+        if drawing is None:
+            return Dressed()
+        cloths = self._renderer.cloths
+        self._ground.watch(frame, drawing.frame_box)  # the camera's own picture, before anything is restored
+        if self._room is not None and layers is not None:
+            if self._room.is_due(self._t_ns, followed=True):
+                self._unlearnt = frame.copy(), layers[..., 0].copy(), self._t_ns
+            self._room.restore(frame, drawing, layers, self._covers)
+            roomed = time.perf_counter()
+            show_skin(frame, drawing, layers, _TRIM_M * drawing.px_per_m, self._ground)
+            stage_ms["skin"] = 1e3 * (time.perf_counter() - roomed)
+            stage_ms["room"] = 1e3 * (time.perf_counter() - drawn)
+            drawn = time.perf_counter()
+        trimmed = [cloth.trimmed for cloth in cloths]
+        blend = composite(frame, drawing, layers, trimmed, _TRIM_M * drawing.px_per_m, self._ground)
+        stage_ms["blend"] = 1e3 * (time.perf_counter() - drawn)
+        if blend is None or not blend.tags:
+            return Dressed(blend=blend)
+        names = [cloths[tag - 1].name for tag in blend.tags]
+        return Dressed(garments=names, anchors=self._renderer.anchors(), blend=blend)
+
+    def learn(self) -> None:
+        """Learn the room from the frame just finished, or go on with it; call it when that is on its way."""
+        if self._room is None:
+            return
+        waiting, self._unlearnt = self._unlearnt, None
+        if waiting is None:
+            self._room.guess()
+        else:
+            self._room.look(*waiting)
+
+    def watch(self, frame: Picture, t_ns: int) -> None:
+        """Learn the room from a frame (H, W, 3) BGR of source time ``t_ns`` in which nobody is followed."""
+        if self._room is not None:
+            self._room.look(frame, None, t_ns)
+
+    def forget(self) -> None:
+        """Know nothing of room and shopper, as a mirror just switched on."""
+        if self._room is not None:
+            self._room = Room()
+        self._unlearnt, self._shown, self._told = None, 0.0, (b"", None, 0.0)
+
+    def close(self) -> None:
+        """Free the renderer and its context."""
+        self._renderer.delete()
+        self._context.close()
+
+
+def _covered(cloths: Sequence[Cloth]) -> tuple[bool, bool]:
+    """Whether a garment is worn on trunk or arms, and whether one is on the legs."""
+    shares = [leg_share(cloth.mesh.joints, cloth.mesh.weights) for cloth in cloths]
+    return any(share.mean() < 0.4 for share in shares), any(share.mean() > 0.2 for share in shares)
+
+
+def _coefficients(light: Light | None) -> NDArray[np.float32]:
+    return _EVEN_LIGHT if light is None else np.asarray(light.sh, np.float32)

@@ -1,0 +1,165 @@
+"""The mirror's real path over one clip, in lock-step in this process: pose, fit, layers, light, drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.body.kinematics import Array
+from inference.body.model import BodyModel
+from inference.pose.tracker import PoseTracker
+from inference.process import BodyStage
+from inference.resize import working_copy
+from mirror import models
+from mirror.config import Config
+from mirror.messages import Body
+from render.compose.frame_composer import Dresser
+from render.garments.fabric import load_fabric
+from render.garments.garment import load_garment
+from render.garments.outfit import cloth_of
+
+Picture = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+
+_LOOKS, _LOOK_NS = 16, 125_000_000  # at the empty room before anybody comes
+
+
+@dataclass(frozen=True)
+class Wearing:
+    """What one outfit looks like in a frame: the frame as shown, garment pixels, named points."""
+
+    picture: Picture
+    mask: Mask
+    anchors: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the mirror makes of one frame; without a person ``outfits`` show the frame as it is.
+
+    ``landmarks`` (33, 3) px and visibility, ``skin`` (J, 3, 4) and ``shape`` (K,) are None where nobody
+    is followed.
+    """
+
+    person: int = 0
+    landmarks: Array | None = None
+    skin: NDArray[np.float32] | None = None
+    shape: NDArray[np.float32] | None = None
+    outfits: tuple[Wearing, ...] = ()
+    stage_ms: dict[str, float] = field(default_factory=dict)
+
+
+class Wardrobe:
+    """Dressers by outfit, kept from clip to clip."""
+
+    def __init__(self) -> None:
+        self._model = BodyModel.load()
+        self._dressers: dict[tuple[tuple[str, ...], bool, int], Dresser] = {}
+
+    def dresser(self, outfit: tuple[str, ...], hide_worn: bool = False, number: int = 0) -> Dresser:
+        """What draws this outfit, in the garments' own fabrics; ``hide_worn`` as ``Dresser`` has it.
+
+        Each ``number`` is another one; all know no room.
+        """
+        if (outfit, hide_worn, number) not in self._dressers:
+            dresser = Dresser(self._model, hide_worn)
+            pages = [load_garment(name) for name in outfit]
+            cloths = [cloth_of(p, load_fabric(p.default_fabric), "M") for p in pages]
+            dresser.wear(dresser.fit(cloths))
+            self._dressers[outfit, hide_worn, number] = dresser
+        self._dressers[outfit, hide_worn, number].forget()
+        return self._dressers[outfit, hide_worn, number]
+
+    def close(self) -> None:
+        """Free all renderers."""
+        for dresser in self._dressers.values():
+            dresser.close()
+
+
+class Follower:
+    """Follows one person through one clip, as the inference process does.
+
+    ``hidden``: another outfit, drawn twice at last: as the mirror comes, which has seen nothing before, and
+    with worn clothes hidden by the ``room`` (H, W, 3) BGR, seen for two seconds before, without anybody.
+    """
+
+    def __init__(
+        self,
+        field_of_view_deg: float,
+        outfits: Sequence[tuple[str, ...]],
+        wardrobe: Wardrobe,
+        hidden: tuple[str, ...] | None = None,
+        room: Picture | None = None,
+    ) -> None:
+        self._tracker = PoseTracker(
+            models.path("pose_landmarker_full.task"), models.path("face_detection_full_range_sparse.tflite")
+        )
+        self._tracker.warm_up()
+        as_it_comes = Config().render.hide_worn
+        self._stage = BodyStage(BodyModel.load(), field_of_view_deg, worn=as_it_comes or hidden is not None)
+        self._dressers = [wardrobe.dresser(outfit) for outfit in outfits]
+        if hidden is not None:
+            self._dressers.append(wardrobe.dresser(hidden, as_it_comes))
+            self._dressers.append(wardrobe.dresser(hidden, hide_worn=True, number=1))
+            if room is not None:
+                for look in range(_LOOKS):
+                    self._dressers[-1].watch(room, (look - _LOOKS) * _LOOK_NS)
+        self._seq = 0
+
+    def see(self, frame: Picture, t_ns: int) -> Observed:
+        """One frame (H, W, 3) BGR at a growing time of its source."""
+        height, width = frame.shape[:2]
+        bare = Wearing(frame, np.zeros((height, width), bool), {})
+        small = working_copy(frame)
+        observation = self._tracker.observe(small, t_ns)
+        if observation is None:
+            return Observed(outfits=(bare,) * len(self._dressers))
+        stage_ms: dict[str, float] = {}
+        enlarged = np.array([width / small.shape[1], height / small.shape[0], 1.0])
+        landmarks = observation.landmarks[:, [0, 1, 3]] * enlarged
+        result = self._stage.process(small, observation, t_ns, stage_ms)
+        if result is None:
+            return Observed(observation.person, landmarks, outfits=(bare,) * len(self._dressers))
+        skin, shape, light, layers = result
+        self._seq += 1
+        self._stage.follow_up()
+        body = Body(
+            seq=self._seq,
+            t_ns=t_ns,
+            t_capture_ns=t_ns,
+            t_source_ns=t_ns,
+            image=None,
+            layers=None,
+            tracked=True,
+            person=observation.person,
+            skin=skin,
+            shape=shape,
+            intrinsics=self._stage.intrinsics.at_size(width, height),
+            light=light,
+            cover=self._stage.cover,
+            skin_tone=self._stage.skin_tone,
+        )
+        outfits = []
+        for dresser in self._dressers:
+            picture = frame.copy()
+            dresser.begin(body, height, width)
+            dressed = dresser.finish(picture, layers, stage_ms)
+            dresser.learn()
+            mask = bare.mask if dressed.blend is None else dressed.blend.mask(height, width) > 0
+            outfits.append(Wearing(picture, mask, dressed.anchors))
+        return Observed(
+            observation.person,
+            landmarks,
+            np.frombuffer(skin, "<f4").reshape(-1, 3, 4),
+            np.asarray(shape, np.float32),
+            tuple(outfits),
+            stage_ms,
+        )
+
+    def close(self) -> None:
+        """Free the networks."""
+        self._tracker.close()

@@ -1,0 +1,78 @@
+"""A sheet to judge by eye: garments on a rendered person under six lights, lit as the mirror does."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from inference.body.kinematics import Array
+from inference.body.model import BodyModel
+from inference.light.network import Network
+from inference.light.tracker import LightFollower
+from inference.resize import Picture
+from render.compose.compositing import composite
+from render.compose.contact_shadow import Grounding
+from render.garments.fabric import load_fabric
+from render.garments.garment import load_garment
+from render.garments.mesh import body_surface
+from render.garments.outfit import cloth_of
+from render.gpu import gl
+from render.gpu.renderer import GarmentRenderer
+from workshop.evaluate.light.sheet import sphere_bgr
+from workshop.synthetic.light.environment import Environment
+from workshop.synthetic.light.mannequins import Figure, FigureMaker
+from workshop.synthetic.light.procedural_environments import synthetic
+from workshop.synthetic.light.scenes import shot
+
+_SIZE = (300, 400)
+_WORN = (("long_sleeve", "rib_ecru"), ("tshirt", "jersey_coral"))
+_TRIM_M = 0.04
+_PERSON = 21  # seed of somebody who stands well
+_MADE_UP = 77  # seed of the made-up rooms among the six
+
+
+def six_lights(
+    model: BodyModel, network: Network, maker: FigureMaker, rooms: list[Environment], seed: int
+) -> Picture:
+    """Columns are lights; rows the garments, lit by the estimate, then spheres of truth and estimate."""
+    figure = maker.make(np.random.default_rng([_PERSON, 2]), _SIZE, plain=True)
+    around = [rooms[i % len(rooms)].turned(share) for i, share in enumerate((0.1, 0.3, 0.6))]
+    around += [synthetic(np.random.default_rng([_MADE_UP, i])).levelled() for i in range(3)]
+    width, height = _SIZE
+    context = gl.Context()
+    renderer = GarmentRenderer(width, height, body_surface(model))
+    columns = []
+    try:
+        for number, room in enumerate(around):
+            scene = shot(figure, room, np.random.default_rng([seed, 13, number]))
+            follower = LightFollower(model, figure.camera, network)
+            light = follower.estimate(scene.frame, figure.mask, None, figure.fit).sh
+            column = []
+            for name, fabric in _WORN:
+                renderer.dress([cloth_of(load_garment(name), load_fabric(fabric), "M")])
+                column.append(_dressed(renderer, scene.frame, figure, light))
+            spheres = np.hstack([sphere_bgr(sh, width // 2) for sh in (scene.sh, light)])
+            columns.append(np.vstack([*column, spheres]))
+    finally:
+        renderer.delete()
+        context.close()
+    return np.hstack(columns)
+
+
+def _dressed(renderer: GarmentRenderer, frame: Picture, figure: Figure, light: Array) -> Picture:
+    """The frame with the garment that the renderer wears, under a light (9, 3)."""
+    camera, fit = figure.camera, figure.fit
+    picture = frame.copy()
+    drawing = renderer.draw(
+        fit.skin,
+        (camera.focal, camera.focal, camera.cx, camera.cy),
+        fit.shape.astype(np.float32),
+        light.astype(np.float32),
+    )
+    if drawing is not None:
+        ground = Grounding()
+        ground.light(light)
+        ground.watch(picture, drawing.box)
+        layers = np.zeros((*figure.mask.shape, 3), np.uint8)
+        layers[..., 0] = figure.mask
+        composite(picture, drawing, layers, [True], _TRIM_M * drawing.px_per_m, ground)
+    return picture

@@ -1,0 +1,40 @@
+"""What the followed person would look like in the virtual outfit and nothing else: the truth of bare skin."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from render.gpu import gl
+from workshop.synthetic.people.mannequins import SKIN, Figure, dressed
+from workshop.synthetic.people.scenes import Scene
+
+Picture = NDArray[np.uint8]
+
+
+class BareTruth:
+    """Draws the first actor of one scene, in the scene's own light; has an OpenGL context of its own."""
+
+    def __init__(self, scene: Scene) -> None:
+        camera, body = scene.camera(), scene.body(0)
+        self._context = gl.Context()
+        clothes = [dressed(body, name) for name in (scene.bottom, scene.top)]
+        self._figure = Figure(camera.size, body, scene.look(0), clothes)
+        self._lens = camera.lens
+        self._light = scene.light_sh(camera)
+
+    def see(self, skin: NDArray[np.float32], room: Picture) -> tuple[Picture, NDArray[np.bool_]]:
+        """The picture (H, W, 3) BGR before the empty ``room``, and where (H, W) it shows bare skin.
+
+        ``skin``: true skinning matrices (J, 3, 4) to camera space.
+        """
+        self._context.make_current()
+        picture = room.copy()
+        seen = self._figure.draw(skin, self._lens, self._light, picture)
+        return picture, seen.labels == SKIN
+
+    def close(self) -> None:
+        """Free what is held in OpenGL."""
+        self._context.make_current()
+        self._figure.delete()
+        self._context.close()

@@ -1,0 +1,114 @@
+"""The fabrics that the project ships: their recipes, and the command that weaves them anew.
+
+Seeds are chosen by eye.
+
+``python -m workshop.tailor.fabric_collection WARDROBE/fabrics`` writes one folder a recipe. The pictures
+are kept in coarser steps than a sample's own, so that a folder stays small.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.fabric.generator import FabricGenerator
+from inference.fabric.sample import sample, write_fabric
+from mirror.errors import MirrorError
+from mirror.shading.colour import parse_palette
+
+SIZE = 512  # px
+_STEP = 9  # of the kept pictures, in 256ths
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One shipped fabric: folder name, class, palette and seed."""
+
+    name: str
+    fabric_class: str
+    palette: str
+    seed: int
+
+
+COLLECTION: tuple[Recipe, ...] = (
+    Recipe("linen_natural", "plain", "#c9b99a,#b5a37e", 3),
+    Recipe("linen_sage", "plain", "#8a9a7b,#78896a", 3),
+    Recipe("poplin_white", "plain", "#eeeeeb,#dcdcd8", 3),
+    Recipe("chambray_blue", "plain", "#5f7da3,#c8d2dc", 3),
+    Recipe("twill_olive", "twill", "#5a5d3a", 1),
+    Recipe("twill_camel", "twill", "#a67c4e,#8d6538", 2),
+    Recipe("satin_burgundy", "satin", "#6d1f2f", 1),
+    Recipe("satin_champagne", "satin", "#d9c7a6", 2),
+    Recipe("rib_ecru", "rib", "#ddd3bf", 2),
+    Recipe("rib_forest", "rib", "#23402f", 10),
+    Recipe("jersey_navy", "jersey", "#1d2a47", 1),
+    Recipe("jersey_coral", "jersey", "#d9705e", 4),
+    Recipe("stripe_breton", "stripe", "#ece8de,#22304f", 9),
+    Recipe("stripe_shirting", "stripe", "#dfe6ee,#5b7fae", 2),
+    Recipe("gingham_red", "gingham", "#f0ece6,#b3262e", 11),
+    Recipe("gingham_blue", "gingham", "#eef0f2,#33568c", 11),
+    Recipe("gingham_green", "gingham", "#f1eee4,#2f5d46", 10),
+    Recipe("tartan_red", "tartan", "#8c1c22,#16243f,#d8c15a,#e3dfd2", 7),
+    Recipe("tartan_green", "tartan", "#1f4a34,#16233a,#e3dfd2,#8c1c22", 0),
+    Recipe("tartan_grey", "tartan", "#8b8f94,#2b2d33,#e8e4da", 0),
+    Recipe("floral_meadow", "floral", "#f1eadc,#c4576b,#3f6b4a", 1),
+    Recipe("floral_midnight", "floral", "#1d2440,#d98c9a,#e8d9b0,#5d7a58", 10),
+    Recipe("houndstooth_black", "houndstooth", "#e6e2da,#1c1c1f", 1),
+    Recipe("houndstooth_brown", "houndstooth", "#d8c6a8,#53382a", 2),
+    Recipe("dots_navy", "dots", "#1c2a4a,#eeeae0", 2),
+    Recipe("dots_rose", "dots", "#d99aa5,#f5efe8", 12),
+    Recipe("dots_forest", "dots", "#27412f,#e9e2cf", 5),
+    Recipe("denim_indigo", "denim", "#2c3f63,#b9c2cb", 8),
+    Recipe("denim_washed", "denim", "#6787ab,#d9dfe3", 6),
+    Recipe("denim_black", "denim", "#24262b,#7d8087", 10),
+    Recipe("melange_grey", "melange", "#8b8d90,#55575b", 9),
+    Recipe("melange_oatmeal", "melange", "#cdbfa8,#9c8a72", 2),
+)
+
+
+def weave_collection(out: Path, generator: FabricGenerator | None = None) -> list[Path]:
+    """Write every fabric of the collection into ``out``; returns their folders."""
+    generator = generator or FabricGenerator()
+    folders = []
+    for recipe in COLLECTION:
+        made = sample(
+            generator, recipe.fabric_class, parse_palette(recipe.palette), recipe.seed, (SIZE, SIZE)
+        )
+        # Some 30 steps a channel: unseen in a texture, and half the size as PNG.
+        albedo = (made.albedo.astype(np.int16) // _STEP * _STEP + _STEP // 2).clip(0, 255).astype(np.uint8)
+        made = replace(made, albedo=albedo, normal=coarser(made.normal, _STEP))
+        folders.append(write_fabric(made, out / recipe.name))
+    return folders
+
+
+def coarser(normal: NDArray[np.uint8], step: int = 6) -> NDArray[np.uint8]:
+    """The normals (H, W, 3) uint8 with x and y in steps of ``step`` and z made to fit: smaller as PNG."""
+    xy = np.rint((normal[..., :2].astype(np.float32) - 127.5) / step) * step / 127.5
+    z = np.sqrt(np.maximum(1 - (xy**2).sum(-1), 0.01))
+    # z in the same coarse steps would tilt nothing; it is what the other two leave.
+    out: NDArray[np.uint8] = np.rint(np.dstack([xy, z]) * 127.5 + 127.5).clip(0, 255).astype(np.uint8)
+    return out
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Weave the collection into the folder named on the command line."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    if len(words) != 1:
+        print("usage: python -m workshop.tailor.fabric_collection FOLDER", file=sys.stderr)
+        return 2
+    try:
+        for folder in weave_collection(Path(words[0])):
+            print(folder)
+    except MirrorError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
