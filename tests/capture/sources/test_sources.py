@@ -206,7 +206,7 @@ def test_single_image_is_one_frame_in_lock_step_and_goes_on_live(tmp_path: Path)
     [
         (lambda p: None, "does not exist"),
         (lambda p: p.write_bytes(b""), r"is empty \(0 bytes\)"),
-        (lambda p: p.write_bytes(os.urandom(4000)), "is not a video"),
+        (lambda p: p.write_bytes(np.random.default_rng(0).bytes(4000)), "is not a video"),
         (lambda p: p.write_text("a letter, not a video\n" * 50), "is not a video"),
         (lambda p: p.mkdir(), "holds no images"),
         (os.mkfifo, "neither a file nor a folder"),

@@ -79,8 +79,8 @@ def mirror(screen: Screen) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         code = (
             "import sys, time, numpy as np, pygame\n"
             "from mirror.errors import MirrorError\n"
-            "from render import display\n"
-            "from render.display import Window\n" + code
+            "from render.output import display\n"
+            "from render.output.display import Window\n" + code
         )
         variables = {**os.environ, "DISPLAY": screen.name, "SDL_VIDEODRIVER": "x11", **environment}
         started.append(

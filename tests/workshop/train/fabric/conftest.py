@@ -1,18 +1,5 @@
-"""Small things that the fabric tests share: a tiny swatch set, and the weights that ship."""
+"""The tiny swatch set and the shipped generator."""
 
-from __future__ import annotations
+from tests.workshop.synthetic.fabric.conftest import shipped, swatches
 
-import pytest
-
-from inference.fabric.generator import FabricGenerator
-from workshop.train.fabric.swatches import SwatchSet, procedural_swatches
-
-
-@pytest.fixture(scope="session")
-def swatches() -> SwatchSet:
-    return procedural_swatches(1, 3)
-
-
-@pytest.fixture(scope="session")
-def shipped() -> FabricGenerator:
-    return FabricGenerator()
+__all__ = ["shipped", "swatches"]

@@ -278,11 +278,11 @@ def test_two_processes_under_torchrun(tmp_path: Path) -> None:
     script.write_text(
         "import sys, hashlib\n"
         "from pathlib import Path\n"
-        "from inference.fabric import cli, train\n"
+        "from workshop.train.fabric import commands, train\n"
         "made = []\n"
         "trainer = train.train\n"
         "train.train = lambda *a, **k: made.append(trainer(*a, **k))\n"
-        "status = cli.main(sys.argv[1:])\n"
+        "status = commands.main(sys.argv[1:])\n"
         "import os\n"
         "weights = b''.join(p.detach().numpy().tobytes() for p in made[0].generator.parameters())\n"
         "Path(os.environ['HASHES'], os.environ['RANK']).write_text(hashlib.sha256(weights).hexdigest())\n"

@@ -1,25 +1,5 @@
-"""One rendered person for all tests of the light network: making the paint takes seconds."""
+"""The rendered person of the synthetic scenes."""
 
-from __future__ import annotations
+from tests.workshop.synthetic.light.conftest import figure, maker, model
 
-import numpy as np
-import pytest
-
-from inference.body.model import BodyModel
-from workshop.synthetic.light.mannequins import Figure, FigureMaker
-
-
-@pytest.fixture(scope="session")
-def model() -> BodyModel:
-    return BodyModel.load()
-
-
-@pytest.fixture(scope="session")
-def maker(model: BodyModel) -> FigureMaker:
-    return FigureMaker(model)
-
-
-@pytest.fixture(scope="session")
-def figure(maker: FigureMaker) -> Figure:
-    """Somebody in plain clothes who faces the camera, head and trunk in view."""
-    return maker.make(np.random.default_rng([21, 2]), (240, 320), plain=True)
+__all__ = ["figure", "maker", "model"]
