@@ -31,12 +31,13 @@ from inference.parts.skin_tone import SkinTone
 from inference.parts.worn_clothes import Clothing, is_due
 from inference.pose.correction import Correction
 from inference.pose.tracker import Observation, PoseTracker
-from inference.resize import Picture, working_copy
+from inference.resize import working_copy
 from mirror import models
 from mirror.bus import Newest, Streamer
 from mirror.messages import Body, Frame, Light, Rgb, SlotRef
 from mirror.process import Context
 from mirror.ring import Overwritten, RingReader, RingWriter, remove_segments, ring_prefix
+from mirror.types import Picture
 
 RING = "layers"
 WAIT_MS = 200.0

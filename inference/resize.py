@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
-cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
-Picture = NDArray[np.uint8]
+from mirror.types import Picture, cv
 
 WORKING_SIDE = 640  # px of the longer side of what inference looks at: its networks see 256 px at most
 

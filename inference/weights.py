@@ -15,8 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from mirror.errors import MirrorError
-
-F32 = NDArray[np.float32]
+from mirror.types import F32
 
 
 @dataclass(frozen=True)

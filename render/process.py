@@ -24,7 +24,7 @@ from mirror.errors import MirrorError
 from mirror.messages import Body, Credit, Frame, Shown, SlotRef
 from mirror.process import Context
 from mirror.ring import Overwritten, RingReader
-from render.compose.compositing import Picture
+from mirror.types import Picture
 from render.compose.frame_composer import Dressed, Dresser
 from render.garments.changes import Changes
 from render.output.display import open_display

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inference.body.kinematics import Array
+from mirror.types import F64
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Intrinsics:
         x, y = width / (2 * self.cx), height / (2 * self.cy)
         return self.focal * x, self.focal * y, self.cx * x, self.cy * y
 
-    def project(self, points: Array) -> Array:
+    def project(self, points: F64) -> F64:
         """Camera space (N, 3) metres to px (N, 2)."""
         depth = np.maximum(points[:, 2:3], 0.05)
         return np.asarray(points[:, :2] / depth * self.focal + np.array([self.cx, self.cy]))

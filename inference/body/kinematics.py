@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from mirror.types import F64
 
 
-def exp_so3(vector: Array) -> Array:
+def exp_so3(vector: F64) -> F64:
     """Rotation matrices (..., 3, 3) of rotation vectors (..., 3) in radians (Rodrigues)."""
     vector = np.asarray(vector, np.float64)
     angle = np.sqrt((vector**2).sum(-1))[..., None, None]
@@ -28,7 +28,7 @@ def exp_so3(vector: Array) -> Array:
     return np.asarray(np.eye(3) + a * cross + b * (cross @ cross))
 
 
-def log_so3(rotation: Array) -> Array:
+def log_so3(rotation: F64) -> F64:
     """Rotation vectors (..., 3) in radians of rotation matrices (..., 3, 3); angle below pi."""
     cosine = np.clip((np.trace(rotation, axis1=-2, axis2=-1) - 1) / 2, -1.0, 1.0)
     angle = np.arccos(cosine)
@@ -45,7 +45,7 @@ def log_so3(rotation: Array) -> Array:
     return np.asarray(scale[..., None] * skew)
 
 
-def align(source: Array, target: Array) -> Array:
+def align(source: F64, target: F64) -> F64:
     """The smallest rotation (3, 3) that turns direction ``source`` (3,) into ``target`` (3,)."""
     a = source / (np.linalg.norm(source) + 1e-12)
     b = target / (np.linalg.norm(target) + 1e-12)
@@ -59,7 +59,7 @@ def align(source: Array, target: Array) -> Array:
     return exp_so3(axis / sine * np.arctan2(sine, cosine))
 
 
-def swing_twist(rotation: Array, axis: Array) -> tuple[Array, float]:
+def swing_twist(rotation: F64, axis: F64) -> tuple[F64, float]:
     """Split ``rotation`` (3, 3) into swing @ twist; returns (swing, twist angle about ``axis``)."""
     vector = log_so3(rotation)
     angle = float(np.linalg.norm(vector))
@@ -77,10 +77,10 @@ class Pose:
     metres, and what follows from them: ``world`` (J, 3, 3) rotations, ``origin`` (J, 3) joints.
     """
 
-    local: Array
-    translation: Array
-    world: Array
-    origin: Array
+    local: F64
+    translation: F64
+    world: F64
+    origin: F64
 
 
 class Skeleton:
@@ -95,7 +95,7 @@ class Skeleton:
                 self.ancestor[bone] = self.ancestor[parent]
             self.ancestor[bone, bone] = True
 
-    def forward(self, local: Array, translation: Array, joints: Array) -> Pose:
+    def forward(self, local: F64, translation: F64, joints: F64) -> Pose:
         """Pose the skeleton whose rest joints are ``joints`` (J, 3) metres, body space."""
         world = np.empty_like(local)
         origin = np.empty((len(self.parents), 3))
@@ -108,7 +108,7 @@ class Skeleton:
                 origin[bone] = origin[parent] + world[parent] @ (joints[bone] - joints[parent])
         return Pose(local, translation, world, origin)
 
-    def shape_origin(self, pose: Pose, joint_basis: Array) -> Array:
+    def shape_origin(self, pose: Pose, joint_basis: F64) -> F64:
         """Derivative of ``origin`` by the shape (J, 3, K), for joint_basis (J, 3, K)."""
         out = np.zeros_like(joint_basis)
         for bone, parent in enumerate(self.parents):
@@ -116,7 +116,7 @@ class Skeleton:
                 out[bone] = out[parent] + pose.world[parent] @ (joint_basis[bone] - joint_basis[parent])
         return out
 
-    def turned(self, pose: Pose, joint_ids: NDArray[np.integer], delta: Array) -> Array:
+    def turned(self, pose: Pose, joint_ids: NDArray[np.integer], delta: F64) -> F64:
         """Local rotations after turning joints by ``delta`` (n, 3) about camera axes."""
         parents = np.array(self.parents)[joint_ids]
         # The root's turn is in camera axes already.
@@ -128,7 +128,7 @@ class Skeleton:
         return np.asarray(local @ (1.5 * np.eye(3) - 0.5 * squares))
 
 
-def rotation_columns(points: Array, origins: Array, moves: NDArray[np.bool_]) -> Array:
+def rotation_columns(points: F64, origins: F64, moves: NDArray[np.bool_]) -> F64:
     """Derivative (N, 3, n, 3) of points (N, 3) by turns of joints at ``origins`` (n, 3), ``moves`` (N, n).
 
     Last axis: the turn's x, y, z component; second: the point's coordinates.

@@ -17,8 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
 
 from mirror.errors import MirrorError
-
-F32 = NDArray[np.float32]
+from mirror.types import F32
 
 _LIMB = (
     "clavicle",

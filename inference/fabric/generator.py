@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from inference.fabric.lattice import HARMONICS, LEARNED, LEVELS, NOISE, REACH, STYLE, design_harmonics
 from inference.fabric.weights import WEIGHTS
 from mirror.shading.colour import to_lab, to_linear, to_srgb
+from mirror.types import F32
 from workshop.synthetic.fabric.weave import NAMES, check_class
-
-Array = NDArray[np.float32]
 
 #: The weights that the project ships.
 SHIPPED = Path(__file__).resolve().parent / "data" / "fabric_gan.safetensors"
@@ -37,8 +36,8 @@ class Recipe:
     vectors in cycles a px; ``pixels_per_metre``; ``seed`` of the local noise.
     """
 
-    condition: Array
-    lattice: Array
+    condition: F32
+    lattice: F32
     pixels_per_metre: float
     seed: int
 
@@ -53,7 +52,7 @@ class FabricGenerator:
         self._counts, self._scale = arrays["prior_counts"], arrays["pixels_per_metre"]
         self._palettes, self._pictured = arrays["prior_palettes"], arrays["prior_pictured"] > 0
 
-    def recipe(self, fabric_class: str, palette: Array, seed: int) -> Recipe:
+    def recipe(self, fabric_class: str, palette: F32, seed: int) -> Recipe:
         """The recipe of a seed for a class and the one to four colours (k, 3) sRGB 0..1 of a palette.
 
         The seed draws a design by ``odds``, and a style from its posterior.
@@ -68,7 +67,7 @@ class FabricGenerator:
         lattice = self._cycles[index, design]
         return Recipe(self._embed(index, colours, style), lattice, float(self._scale[index]), seed)
 
-    def odds(self, index: int, palette: Array) -> NDArray[np.float64]:
+    def odds(self, index: int, palette: F32) -> NDArray[np.float64]:
         """Each design's probability (P,) for a class and palette: of those taught with as many colours.
 
         All designs, where none was. A picture is of a cloth as it is dyed, denim blue: its design is
@@ -87,7 +86,7 @@ class FabricGenerator:
             weight[pictured] = np.exp(-((far / _NEAR) ** 2) / 2) * _LIKELIER * woven / pictured.sum()
         return np.asarray(weight / weight.sum())
 
-    def fabric(self, recipe: Recipe, palette: Array, size: tuple[int, int]) -> tuple[Array, Array]:
+    def fabric(self, recipe: Recipe, palette: F32, size: tuple[int, int]) -> tuple[F32, F32]:
         """(albedo (H, W, 3) sRGB 0..1, height (H, W) 0..1) of ``size`` (height, width) px, multiples of 8.
 
         The palette (k, 3) is sRGB 0..1. Both pictures tile.
@@ -97,11 +96,11 @@ class FabricGenerator:
         noise = {s: rng.standard_normal((n, h // s, w // s), np.float32) for s, n in NOISE.items()}
         return self.render(recipe, palette, noise)
 
-    def render(self, recipe: Recipe, palette: Array, noise: dict[int, Array]) -> tuple[Array, Array]:
+    def render(self, recipe: Recipe, palette: F32, noise: dict[int, F32]) -> tuple[F32, F32]:
         """``fabric`` with the local noise given: for each stride of NOISE, (n, H/stride, W/stride)."""
         h, w = noise[1].shape[1:]
         vectors = self._wave_vectors(recipe, h, w)
-        x: Array | None = None
+        x: F32 | None = None
         layer = 0
         for level in LEVELS:
             parts = [_waves(vectors[:_COARSE], h, w, level)]
@@ -123,13 +122,13 @@ class FabricGenerator:
         raw = weight[:, :, 0, 0] @ x.reshape(len(x), -1) + bias[:, None]
         return _compose(_shuffle(raw.reshape(-1, h // 2, w // 2)), np.asarray(palette, np.float32))
 
-    def _embed(self, index: int, colours: int, style: Array) -> Array:
+    def _embed(self, index: int, colours: int, style: F32) -> F32:
         net = self._net
         x = np.concatenate([net["classes.weight"][index], net["counts.weight"][colours - 1], style])
         x = _leaky(net["condition.0.weight"] @ x + net["condition.0.bias"])
         return np.asarray(net["condition.2.weight"] @ x + net["condition.2.bias"], np.float32)
 
-    def _wave_vectors(self, recipe: Recipe, h: int, w: int) -> Array:
+    def _wave_vectors(self, recipe: Recipe, h: int, w: int) -> F32:
         """(K, 2) whole cycles on the torus; the asked-for lattice is rounded to fit it."""
         extent = np.array([w, h], np.float32)
         cycles = whole_cycles(recipe.lattice, h, w)
@@ -140,7 +139,7 @@ class FabricGenerator:
         learned = np.rint(np.tanh(free).reshape(LEARNED, 2) * REACH * extent)
         return np.concatenate([pattern, learned, repeat, yarn]).astype(np.float32)
 
-    def _design(self, recipe: Recipe, h: int, w: int) -> Array:
+    def _design(self, recipe: Recipe, h: int, w: int) -> F32:
         """``design.Design``: its channels (DESIGN, h, w)."""
         pattern = whole_cycles(recipe.lattice, h, w)[0]
         parts = []
@@ -154,7 +153,7 @@ class FabricGenerator:
             parts.append(_series(order @ pattern, a, b, h, w))
         return np.concatenate(parts)
 
-    def _layer(self, index: int, x: Array, condition: Array) -> Array:
+    def _layer(self, index: int, x: F32, condition: F32) -> F32:
         net, name = self._net, f"layers.{index}"
         weight, bias = net[f"{name}.conv.weight"], net[f"{name}.conv.bias"]
         c, h, w = x.shape
@@ -169,7 +168,7 @@ class FabricGenerator:
         return _leaky(out)
 
 
-def whole_cycles(lattice: Array, h: int, w: int) -> Array:
+def whole_cycles(lattice: F32, h: int, w: int) -> F32:
     """Wave vectors in cycles a px (..., 2) as whole cycles on a torus of h x w px.
 
     Weave and yarns keep their ratio to each other: the yarns' count is the repeat's count times the
@@ -190,11 +189,11 @@ def whole_cycles(lattice: Array, h: int, w: int) -> Array:
     return np.asarray(cycles, np.float32)
 
 
-def _leaky(x: Array) -> Array:
+def _leaky(x: F32) -> F32:
     return np.asarray(np.maximum(x, 0.2 * x))
 
 
-def _convolve(x: Array, weight: Array) -> Array:
+def _convolve(x: F32, weight: F32) -> F32:
     """3 x 3 circular cross-correlation of (C, H, W): nine matrix products on views of one padded array."""
     c, h, w = x.shape
     row = w + 2
@@ -212,7 +211,7 @@ def _convolve(x: Array, weight: Array) -> Array:
     return np.ascontiguousarray(out.reshape(-1, h, row)[:, :, :w])
 
 
-def _waves(cycles: Array, h: int, w: int, stride: int) -> Array:
+def _waves(cycles: F32, h: int, w: int, stride: int) -> F32:
     rows, cols = h // stride, w // stride
     y, x = (np.arange(rows, dtype=np.float32) + 0.5) / rows, (np.arange(cols, dtype=np.float32) + 0.5) / cols
     out = np.zeros((2 * len(cycles), rows, cols), np.float32)
@@ -226,7 +225,7 @@ def _waves(cycles: Array, h: int, w: int, stride: int) -> Array:
     return out
 
 
-def _series(cycles: Array, a: Array, b: Array, h: int, w: int) -> Array:
+def _series(cycles: F32, a: F32, b: F32, h: int, w: int) -> F32:
     """``design.series``: (K, h, w) of waves (N, 2) with coefficients (K, N)."""
     seen = (np.abs(cycles[:, 0]) * 2 <= w) & (np.abs(cycles[:, 1]) * 2 <= h)
     cycles, a, b = cycles[seen], a[:, seen, None], b[:, seen, None]
@@ -238,21 +237,21 @@ def _series(cycles: Array, a: Array, b: Array, h: int, w: int) -> Array:
     return np.asarray(left.transpose(0, 2, 1) @ right)
 
 
-def _unshuffle(x: Array) -> Array:
+def _unshuffle(x: F32) -> F32:
     c, h, w = x.shape
     return np.ascontiguousarray(x.reshape(c, h // 2, 2, w // 2, 2).transpose(0, 2, 4, 1, 3)).reshape(
         4 * c, h // 2, w // 2
     )
 
 
-def _shuffle(x: Array) -> Array:
+def _shuffle(x: F32) -> F32:
     c, h, w = x.shape
     return np.ascontiguousarray(x.reshape(c // 4, 2, 2, h, w).transpose(0, 3, 1, 4, 2)).reshape(
         c // 4, 2 * h, 2 * w
     )
 
 
-def _compose(raw: Array, palette: Array) -> tuple[Array, Array]:
+def _compose(raw: F32, palette: F32) -> tuple[F32, F32]:
     count = len(palette)
     logits = 2.0 * raw[:count]
     mix = np.exp(logits - logits.max(0))

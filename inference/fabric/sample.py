@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from inference.fabric.generator import FabricGenerator, Recipe, whole_cycles
 from mirror.errors import MirrorError
 from mirror.shading.colour import to_lab, to_linear, to_srgb, write_palette
+from mirror.types import F32
 from mirror.wardrobe import check_name
 from workshop.synthetic.fabric.weave import COLOURS, check_class
-
-Array = NDArray[np.float32]
 
 #: Relief of the cloth as a share of its yarns' pitch.
 _RELIEF = 0.22
@@ -29,10 +28,10 @@ class Sample:
     """  # noqa: D205
 
     fabric_class: str
-    palette: Array
+    palette: F32
     albedo: NDArray[np.uint8]
     normal: NDArray[np.uint8]
-    height: Array
+    height: F32
     repeat_m: tuple[float, float]
     made_by: str
 
@@ -49,7 +48,7 @@ class Blend:
 def sample(
     generator: FabricGenerator,
     fabric_class: str,
-    palette: Array,
+    palette: F32,
     seed: int,
     size: tuple[int, int],
     blend: Blend | None = None,
@@ -89,7 +88,7 @@ def sample(
     )
 
 
-def choose_cut(albedo: Array) -> tuple[int, int]:
+def choose_cut(albedo: F32) -> tuple[int, int]:
     """Where to cut the torus open: the (row, column) that becomes the tile's first.
 
     A torus has no border of its own. The tile is cut where the step from one line of pixels to the
@@ -119,7 +118,7 @@ def interpolate(start: Recipe, end: Recipe, share: float) -> Recipe:
     )
 
 
-def fill_palette(palette: Array, fabric_class: str) -> Array:
+def fill_palette(palette: F32, fabric_class: str) -> F32:
     """The palette (k, 3) sRGB with tints added until the class can be woven. MirrorError on too many."""
     fewest, most = COLOURS[fabric_class]
     if len(palette) > most:
@@ -140,7 +139,7 @@ def yarn_pitch(recipe: Recipe, size: tuple[int, int]) -> float:
     return float(min(size[1] / max(cycles[0], 1), size[0] / max(cycles[1], 1)))
 
 
-def normal_map(height: Array, relief_px: float) -> NDArray[np.uint8]:
+def normal_map(height: F32, relief_px: float) -> NDArray[np.uint8]:
     """Tangent-space normals (H, W, 3) uint8 of a height map 0..1 on a torus, ``relief_px`` px high.
 
     +x along u, +y up the picture (OpenGL's way), 0..255 for -1..1.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from inference.body.kinematics import Array, align, log_so3
+from inference.body.kinematics import align, log_so3
 from inference.body.model import BONES, BodyModel
+from mirror.types import F64
 
 OPTIMISED = ["pelvis", "spine1", "spine2", "chest", "neck", "head"] + [
     f"{side}_{part}"
@@ -76,7 +77,7 @@ class Anatomy:
         """Number of a bone."""
         return BONES.index(name)
 
-    def _axes(self) -> Array:
+    def _axes(self) -> F64:
         """Unit direction (J, 3) along each bone at rest: towards the next joint down the limb."""
         joints = self._joints
         follow = {
@@ -131,7 +132,7 @@ class Anatomy:
         self.prior_frame, self.prior_sigma, self.prior_mean = frame, sigma, mean
         self.hinge, self.straight = hinge, straight
 
-    def _girth_centres(self) -> Array:
+    def _girth_centres(self) -> F64:
         """A point (J, 3) on the axis about which each bone's flesh grows."""
         dominant = np.asarray(self._model.skin_indices)[
             np.arange(len(self._model.vertices)), np.argmax(self._model.skin_weights, axis=1)

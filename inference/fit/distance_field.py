@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.resize import shrink
-
-Array = NDArray[np.float64]
+from mirror.types import F64
 
 FIELD_SIDE = 256  # px of the longer side: finer adds cost, not accuracy, to a 256 px network mask
 
@@ -32,7 +31,7 @@ class DistanceField:
     gradient_y: NDArray[np.float32]
     scale: float
 
-    def sample(self, pixels: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+    def sample(self, pixels: F64) -> tuple[F64, F64, NDArray[np.bool_]]:
         """Distance (N,), unit gradient (N, 2) and whether inside the frame (N,), for pixels (N, 2)."""
         height, width = self.value.shape
         position = pixels * self.scale

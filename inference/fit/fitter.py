@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array, Pose, Skeleton, exp_so3, log_so3, rotation_columns, swing_twist
+from inference.body.kinematics import Pose, Skeleton, exp_so3, log_so3, rotation_columns, swing_twist
 from inference.body.model import BONES, BodyModel
 from inference.fit.anatomy import OPTIMISED, Anatomy
 from inference.fit.distance_field import DistanceField
@@ -41,6 +41,7 @@ from inference.fit.outline_residuals import Outline
 from inference.fit.shape_estimate import SETTLE_FRAMES, VIEWS, ShapeEstimate
 from inference.fit.shape_prior import Physique, describe
 from inference.pose.correction import Correction
+from mirror.types import F64
 
 FIRST_ITERATIONS, ITERATIONS, FAR_ITERATIONS = 10, 1, 4  # on a new person; on a further frame; after a gap
 LONG_GAP_S = 0.06
@@ -77,9 +78,9 @@ class Fit:
     """
 
     skin: NDArray[np.float32]
-    shape: Array
+    shape: F64
     pose: Pose
-    landmark_points: Array
+    landmark_points: F64
     error: float
     settled: float
 
@@ -133,22 +134,22 @@ class BodyFitter:
         self._person = ShapeEstimate(self.model.components)
         self._described, self._likely = 0, np.zeros(self._person.size)
         self.pose: Pose | None = None
-        self._offsets: Array | None = None
+        self._offsets: F64 | None = None
         self._world_scale = 1.0
         self._reshape()
 
     @property
-    def shape(self) -> Array:
+    def shape(self) -> F64:
         """Coefficients (K,) of the person's shape."""
         return self._person.shape
 
     @property
-    def girth(self) -> Array:
+    def girth(self) -> F64:
         """Relative growth (G,) of the groups of ``GIRTH_GROUPS``."""
         return self._person.girth
 
     @property
-    def clothes(self) -> Array:
+    def clothes(self) -> F64:
         """Metres (G,) by which the worn clothes stand off the groups of ``GIRTH_GROUPS``."""
         return self._person.clothes
 
@@ -161,7 +162,7 @@ class BodyFitter:
         )
         self._outline.reshape(self.shape)
 
-    def update(self, landmarks: Array, world: Array, field: DistanceField | None, dt: float) -> Fit:
+    def update(self, landmarks: F64, world: F64, field: DistanceField | None, dt: float) -> Fit:
         """Fit one frame.
 
         ``landmarks`` (33, 3): x px, y px, visibility 0..1; ``world`` (33, 3) metres, MediaPipe's
@@ -188,7 +189,7 @@ class BodyFitter:
             fit = self._follow(landmarks, world, weight, field, dt)
         return fit
 
-    def _expect(self, physique: Physique, landmarks: Array, world: Array, field: DistanceField) -> None:
+    def _expect(self, physique: Physique, landmarks: F64, world: F64, field: DistanceField) -> None:
         """Learn what the person is like from a frame, until enough has been seen."""
         if self._described >= DESCRIBE_FRAMES:
             return
@@ -200,9 +201,7 @@ class BodyFitter:
         self._likely += (likely - self._likely) / self._described
         self._person.expect(self._likely, physique.precision)
 
-    def _follow(
-        self, landmarks: Array, world: Array, weight: Array, field: DistanceField | None, dt: float
-    ) -> Fit:
+    def _follow(self, landmarks: F64, world: F64, weight: F64, field: DistanceField | None, dt: float) -> Fit:
         """``update`` from the last pose, or, where there is none, from a first guess."""
         fresh = self.pose is None
         pose = previous = self.pose or first_guess(
@@ -221,11 +220,11 @@ class BodyFitter:
         self.pose = pose
         return self._result(pose, landmarks, weight)
 
-    def shifts(self, turns: Array) -> Array:
+    def shifts(self, turns: F64) -> F64:
         """Metres (33, 3) from joint to landmark, with the bones turned by ``turns`` (J, 3, 3)."""
         return np.asarray(np.einsum("nij,nj->ni", turns[self._landmark_bone], self._landmark_shift))
 
-    def _landmark_points(self, pose: Pose) -> Array:
+    def _landmark_points(self, pose: Pose) -> F64:
         bone = self._landmark_bone
         arm = self._landmark_rest - self._joints[bone]
         return np.asarray(np.einsum("nij,nj->ni", pose.world[bone], arm) + pose.origin[bone])
@@ -233,9 +232,9 @@ class BodyFitter:
     def _iterate(
         self,
         pose: Pose,
-        landmarks: Array,
-        world: Array,
-        weight: Array,
+        landmarks: F64,
+        world: F64,
+        weight: F64,
         field: DistanceField | None,
         previous: Pose | None,
         dt: float,
@@ -273,11 +272,11 @@ class BodyFitter:
         self,
         equations: NormalEquations,
         pose: Pose,
-        landmarks: Array,
-        world: Array,
-        weight: Array,
+        landmarks: F64,
+        world: F64,
+        weight: F64,
         depth: float,
-        moved: Array | None,
+        moved: F64 | None,
     ) -> None:
         points, bone = self._landmark_points(pose), self._landmark_bone
         jacobian = self._point_jacobian(pose, points, self._landmark_moves, equations.columns)
@@ -305,7 +304,7 @@ class BodyFitter:
         equations.add(jacobian.reshape(99, -1), residual.reshape(99), precision)
 
     @staticmethod
-    def _projection(points: Array, depth: float) -> Array:
+    def _projection(points: F64, depth: float) -> F64:
         """(N, 2, 3) d(pixel * depth / focal) / d point."""
         z = np.maximum(points[:, 2], 0.1)
         projection = np.zeros((len(points), 2, 3))
@@ -314,7 +313,7 @@ class BodyFitter:
         projection[:, 1, 2] = -depth * points[:, 1] / z**2
         return projection
 
-    def _point_jacobian(self, pose: Pose, points: Array, moves: NDArray[np.bool_], columns: int) -> Array:
+    def _point_jacobian(self, pose: Pose, points: F64, moves: NDArray[np.bool_], columns: int) -> F64:
         """(N, 3, columns): turns and translation; ``moves`` (N, n) says which joints move a point."""
         jacobian = np.zeros((len(points), 3, columns))
         turned = rotation_columns(points, pose.origin[self._used], moves)
@@ -322,7 +321,7 @@ class BodyFitter:
         jacobian[:, :, self._turns : self._turns + 3] = np.eye(3)
         return jacobian
 
-    def _update_world_scale(self, points: Array, world: Array, weight: Array) -> None:
+    def _update_world_scale(self, points: F64, world: F64, weight: F64) -> None:
         ours = theirs = 0.0
         for a, b in SCALE_BONES:
             trust = float(min(weight[a], weight[b]))
@@ -331,7 +330,7 @@ class BodyFitter:
         if theirs > 0.1:
             self._world_scale += 0.2 * (float(np.clip(ours / theirs, 0.6, 1.6)) - self._world_scale)
 
-    def _matrices(self, pose: Pose) -> Array:
+    def _matrices(self, pose: Pose) -> F64:
         """Skinning matrices (J, 3, 4): x -> world (c + G (x - c) - joint) + origin, G the girth."""
         group, centre = self._anatomy.girth_group, self._anatomy.girth_centre
         growth = np.where(group >= 0, self.girth[group], 0.0)
@@ -341,7 +340,7 @@ class BodyFitter:
         return np.concatenate([pose.world @ girth, offset[:, :, None]], axis=2)
 
     def _add_outline(
-        self, equations: NormalEquations, pose: Pose, field: DistanceField, depth: float, moved: Array | None
+        self, equations: NormalEquations, pose: Pose, field: DistanceField, depth: float, moved: F64 | None
     ) -> None:
         group = self._anatomy.girth_group
         clothes = np.where(group >= 0, self.clothes[group], CLOTHES_ELSEWHERE)
@@ -399,7 +398,7 @@ class BodyFitter:
         shift = pose.translation - previous.translation
         equations.add_diagonal(self._turns, shift, 1.0 / (SIGMA_SHIFT**2 * pace))
 
-    def _result(self, bare: Pose, landmarks: Array, weight: Array) -> Fit:
+    def _result(self, bare: Pose, landmarks: F64, weight: F64) -> Fit:
         pose = self._spread_twist(bare)
         points = self._landmark_points(bare)
         miss = (self.intrinsics.project(points) - landmarks[:, :2]) * (

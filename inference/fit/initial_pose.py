@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array, Pose, Skeleton, align, exp_so3
+from inference.body.kinematics import Pose, Skeleton, align, exp_so3
 from inference.body.model import BONES
 from inference.fit.anatomy import OPTIMISED, Anatomy
+from mirror.types import F64
 
 HIPS_UNSEEN, LIMB_UNSEEN = 0.1, 0.2  # weights below which nothing is read from them
 NEAREST_M, FARTHEST_M = 0.4, 12.0
@@ -17,8 +18,8 @@ TRUNK = (0, 11, 12, 23, 24)  # landmarks that say how far away the person is; a 
 
 
 def first_guess(
-    skeleton: Skeleton, anatomy: Anatomy, camera: Intrinsics, joints: Array,
-    points_of: Callable[[Pose], Array], landmarks: Array, world: Array, weight: Array,
+    skeleton: Skeleton, anatomy: Anatomy, camera: Intrinsics, joints: F64,
+    points_of: Callable[[Pose], F64], landmarks: F64, world: F64, weight: F64,
 ) -> Pose:  # fmt: skip
     """A pose, camera space, of rest ``joints`` (J, 3), from one frame.
 
@@ -56,7 +57,7 @@ def first_guess(
     return skeleton.forward(local, translation, joints)
 
 
-def place(points: Array, camera: Intrinsics, landmarks: Array, weight: Array) -> Array:
+def place(points: F64, camera: Intrinsics, landmarks: F64, weight: F64) -> F64:
     """Translation (3,) that best projects ``points`` (33, 3) of a posed body (linear least squares)."""
     ray = (landmarks[:, :2] - [camera.cx, camera.cy]) / camera.focal
     rows, right = [], []

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array, align
+from inference.body.kinematics import align
 from inference.fit.normal_equations import NormalEquations
+from mirror.types import F64
 
 SIGMA_LINES = 0.10  # rad, directions of ``LINES`` in the world landmarks
 SIGMA_UPRIGHT, CLEAR_LEAN = 0.10, 0.35  # rad, of the line from hips to shoulders
@@ -55,7 +56,7 @@ SCALE_BONES = (
 )
 
 
-def landmark_weight(landmarks: Array, camera: Intrinsics) -> Array:
+def landmark_weight(landmarks: F64, camera: Intrinsics) -> F64:
     """How far each of landmarks (33, 3), x px, y px and visibility, is to be believed: (33,) 0..1."""
     size = np.array([2 * camera.cx, 2 * camera.cy])
     visible = np.clip((landmarks[:, 2] - 0.15) / 0.5, 0.0, 1.0)
@@ -63,7 +64,7 @@ def landmark_weight(landmarks: Array, camera: Intrinsics) -> Array:
     return np.asarray(LANDMARK_TRUST * visible * np.where(within, 1.0, 0.25))
 
 
-def turn_to_ray(landmarks: Array, weight: Array, camera: Intrinsics) -> Array:
+def turn_to_ray(landmarks: F64, weight: F64, camera: Intrinsics) -> F64:
     """Rotation (3, 3) of world landmarks, which are seen along the ray to the person, to camera axes.
 
     ``landmarks`` (33, 2 or more) px, ``weight`` (33,) 0..1.
@@ -77,9 +78,7 @@ def turn_to_ray(landmarks: Array, weight: Array, camera: Intrinsics) -> Array:
     return align(np.array([0.0, 0.0, 1.0]), ray)
 
 
-def add_trunk_lines(
-    equations: NormalEquations, points: Array, world: Array, weight: Array, jacobian: Array
-) -> None:
+def add_trunk_lines(equations: NormalEquations, points: F64, world: F64, weight: F64, jacobian: F64) -> None:
     """Which way the trunk faces and leans: the network knows it far better than single depths.
 
     ``points`` (33, 3) of the model and their ``jacobian`` (33, 3, columns), ``world`` landmarks (33, 3) in

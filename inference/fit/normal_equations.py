@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from inference.body.kinematics import Array
+from mirror.types import F64
 
 DAMPING = 1e-3  # Levenberg-Marquardt, relative to the diagonal
 
@@ -17,13 +17,13 @@ class NormalEquations:
         self._normal = np.zeros((columns, columns))
         self._gradient = np.zeros(columns)
 
-    def add(self, jacobian: Array, residual: Array, precision: Array) -> None:
+    def add(self, jacobian: F64, residual: F64, precision: F64) -> None:
         """Rows: jacobian (n, columns), residual (n,), precision (n,) = 1 / variance."""
         weighted = jacobian * precision[:, None]
         self._normal += weighted.T @ jacobian
         self._gradient += weighted.T @ residual
 
-    def add_blocks(self, first: int, jacobian: Array, residual: Array, precision: Array) -> None:
+    def add_blocks(self, first: int, jacobian: F64, residual: F64, precision: F64) -> None:
         """Residuals of consecutive triples of unknowns that know nothing of each other.
 
         jacobian (n, 3, 3), residual (n, 3), precision (n, 3); the first triple starts at column
@@ -36,17 +36,17 @@ class NormalEquations:
         self._normal[index[:, :, None], index[:, None, :]] += block
         self._gradient[index] += np.einsum("nij,ni->nj", weighted, residual)
 
-    def add_diagonal(self, first: int, residual: Array, precision: Array) -> None:
+    def add_diagonal(self, first: int, residual: F64, precision: F64) -> None:
         """Residuals (n,) of the unknowns themselves, from column ``first`` on."""
         index = first + np.arange(len(residual))
         self._normal[index, index] += precision
         self._gradient[index] += precision * residual
 
-    def solve(self) -> Array:
+    def solve(self) -> F64:
         """The damped step (columns,)."""
         return np.asarray(-np.linalg.solve(self._damped(self.columns), self._gradient))
 
-    def eliminate(self, first: int) -> tuple[Array, Array, Array]:
+    def eliminate(self, first: int) -> tuple[F64, F64, F64]:
         """What the equations say of the unknowns from ``first`` on, whatever those before it may be.
 
         Returns their normal matrix (n, n) and gradient (n,), and ``back`` (first, n + 1): the damped step
@@ -58,7 +58,7 @@ class NormalEquations:
         rest -= self._normal[first:, :first] @ back
         return rest[:, :-1], rest[:, -1], np.asarray(back)
 
-    def _damped(self, count: int) -> Array:
+    def _damped(self, count: int) -> F64:
         diagonal = np.arange(count)
         damped = self._normal[:count, :count].copy()
         damped[diagonal, diagonal] *= 1.0 + DAMPING

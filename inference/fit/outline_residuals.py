@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array, Pose
+from inference.body.kinematics import Pose
 from inference.body.model import BONES, REGIONS, BodyModel, rest_normals
 from inference.fit.distance_field import DistanceField
+from mirror.types import F64
 
 POINTS = 1000
 REACH = 0.09  # m, a point farther from the mask's edge belongs to another edge
@@ -38,10 +39,10 @@ class Pull:
     """
 
     index: NDArray[np.intp]
-    points: Array
-    distance: Array
-    direction: Array
-    trust: Array
+    points: F64
+    distance: F64
+    direction: F64
+    trust: F64
 
 
 class Outline:
@@ -75,18 +76,18 @@ class Outline:
         rivals = np.char.endswith(limb[self._ends[:, 0]], "arm") | (limb[self.bone] != "")[:, None]
         self._rivals = rivals & ~own  # (N, pieces)
 
-    def reshape(self, shape: Array) -> None:
+    def reshape(self, shape: F64) -> None:
         """Rest points (N, 3) of another shape (K,)."""
         self.rest = self._mean + self.basis @ shape
 
     def pull(
         self,
         pose: Pose,
-        matrices: Array,
+        matrices: F64,
         field: DistanceField,
         camera: Intrinsics,
         depth: float,
-        clothes: Array,
+        clothes: F64,
     ) -> Pull:
         """The points that lie sideways to the camera, near an edge of the mask that faces their way.
 
@@ -114,9 +115,9 @@ class Outline:
         return Pull(index[use], points[index[use]], distance[use], direction[use], trust[use])
 
     def _not_anothers(
-        self, pixels: Array, edge: Array, index: NDArray[np.intp], distance: Array, pose: Pose,
-        camera: Intrinsics, depth: float, clothes: Array,
-    ) -> Array:  # fmt: skip
+        self, pixels: F64, edge: F64, index: NDArray[np.intp], distance: F64, pose: Pose,
+        camera: Intrinsics, depth: float, clothes: F64,
+    ) -> F64:  # fmt: skip
         """0..1 (n,): whether the mask's ``edge`` (n, 2) px by a point at ``pixels`` is its own.
 
         Where arms hang, the edge beside the trunk is theirs: the trunk must not grow out to it. And what
@@ -126,7 +127,7 @@ class Outline:
         along = stop - start
         thick, cloth = self._thick, clothes[self._ends[:, 0]]
 
-        def gap(places: Array) -> Array:
+        def gap(places: F64) -> F64:
             away = places[:, None] - start
             share = np.clip((away * along).sum(2) / ((along**2).sum(1) + 1e-9), 0.0, 1.0)
             out = np.linalg.norm(away - share[:, :, None] * along, axis=2) * depth / camera.focal
@@ -151,7 +152,7 @@ def _limb(bone: str) -> str:
     return ""
 
 
-def _vertex_areas(model: BodyModel) -> Array:
+def _vertex_areas(model: BodyModel) -> F64:
     """A third of the area (V,) of the faces around each vertex, at rest."""
     corners = np.asarray(model.vertices, np.float64)[model.faces]
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from inference.body.kinematics import Array
 from inference.fit.anatomy import GIRTH_GROUPS, GIRTH_NEIGHBOURS, SIGMA_GIRTH
+from mirror.types import F64
 
 SETTLE_FRAMES = 90  # of one view: later ones add nothing
 VIEWS = 8  # directions that the person may face, 45 degrees apart
@@ -62,12 +62,12 @@ class ShapeEstimate:
         self._pull = np.zeros((VIEWS, self.size))
         self._set(self._likely.copy())
 
-    def _set(self, values: Array) -> None:
+    def _set(self, values: F64) -> None:
         self._values = values
         self.shape, rest = np.split(values, [self._components])
         self.girth, self.clothes = np.split(rest, 2)
 
-    def expect(self, likely: Array, precision: Array) -> None:
+    def expect(self, likely: F64, precision: F64) -> None:
         """Take these values (size,) and ``precision`` (size, size) for what such people are like."""
         self._likely, self._prior = likely, precision
 
@@ -75,7 +75,7 @@ class ShapeEstimate:
         """How many frames of a view were learnt from."""
         return int(self._seen[view])
 
-    def update(self, view: int, normal: Array, gradient: Array, keep: bool) -> Array:
+    def update(self, view: int, normal: F64, gradient: F64, keep: bool) -> F64:
         """Take in one frame, seen from ``view``; returns the change of all unknowns (size,).
 
         ``normal`` (size, size), ``gradient`` (size,): the frame's normal equations about the present

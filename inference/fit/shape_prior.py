@@ -11,17 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.body.kinematics import Array
 from inference.fit.distance_field import DistanceField
 from inference.weights import WeightsKind
-
-cv: Any = cv2  # its stubs know no remap of float32
+from mirror.types import F64, cv
 
 SHIPPED = Path(__file__).resolve().parent / "data" / "shape_prior.safetensors"
 WEIGHTS = WeightsKind(
@@ -54,7 +50,7 @@ FEATURES = len(_LEVELS) + len(_LIMBS) * len(_PLACES) + 4 + 2 + len(FACE) + 3 + l
 CLIP = 3.0  # standard deviations, beyond which a feature tells no more
 
 
-def describe(landmarks: Array, world: Array, field: DistanceField) -> Array | None:
+def describe(landmarks: F64, world: F64, field: DistanceField) -> F64 | None:
     """Features (F,) of one frame, NaN for what is not seen; None unless the trunk is seen from the front.
 
     ``landmarks`` (33, 3) px and visibility, ``world`` (33, 3) metres, ``field``: of the person mask.
@@ -106,14 +102,14 @@ def describe(landmarks: Array, world: Array, field: DistanceField) -> Array | No
     return np.array(values)
 
 
-def _world_length(world: Array, seen: Array, bones: tuple[tuple[int, int], ...]) -> float:
+def _world_length(world: F64, seen: F64, bones: tuple[tuple[int, int], ...]) -> float:
     """Mean length in metres of these bones; NaN unless all their ends are seen: else it is invented."""
     if min(seen[list(bone)].min() for bone in bones) < _LIMB_SEEN:
         return float("nan")
     return float(np.mean([np.linalg.norm(world[i] - world[j]) for i, j in bones]))
 
 
-def _limb_widths(field: DistanceField, xy: Array, seen: Array, trunk: float) -> Array:
+def _limb_widths(field: DistanceField, xy: F64, seen: F64, trunk: float) -> F64:
     """Twice the nearer edge's distance, (limb, place) in trunk lengths: mean of left and right, or NaN."""
     ends = np.array([(i + right, j + right) for i, j in _LIMBS for right in (0, 1)])
     along = xy[ends[:, 1]] - xy[ends[:, 0]]
@@ -130,7 +126,7 @@ def _limb_widths(field: DistanceField, xy: Array, seen: Array, trunk: float) -> 
     )
 
 
-def _widths(field: DistanceField, places: Array, across: Array, reach: float) -> Array:
+def _widths(field: DistanceField, places: F64, across: F64, reach: float) -> F64:
     """Px (2, n) from ``places`` (n, 2) to the mask's edge along unit ``across`` (n, 2) and against it."""
     steps = np.linspace(0.0, reach, _STEPS)
     ways = np.stack([across, -across])[:, :, None] * steps[:, None]
@@ -164,7 +160,7 @@ class Physique:
         """With the shipped weights; MirrorError if they are missing, damaged or of another version."""
         return cls(WEIGHTS.load(SHIPPED)[0])
 
-    def expect(self, features: Array) -> Array:
+    def expect(self, features: F64) -> F64:
         """Likely values (n,) of somebody with these features (F,), as from ``describe``."""
         arrays = self._arrays
         known = standardised(features, arrays["mean"], arrays["scale"])
@@ -172,7 +168,7 @@ class Physique:
         return np.asarray(np.clip(likely, arrays["least"], arrays["most"]))
 
 
-def standardised(features: Array, mean: Array, scale: Array) -> Array:
+def standardised(features: F64, mean: F64, scale: F64) -> F64:
     """Features (..., F) in standard deviations, clipped; nought for what is not seen."""
     apart = np.clip((features - mean) / scale, -CLIP, CLIP)
     return np.asarray(np.where(np.isfinite(apart), apart, 0.0), np.float64)

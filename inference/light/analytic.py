@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array
 from inference.body.model import REGIONS, BodyModel, rest_normals
 from inference.fit.fitter import Fit
-from inference.resize import Picture, cv, shrink
+from inference.resize import shrink
 from mirror.messages import Light
+from mirror.types import F64, Picture, cv
 
 PERIOD_S = 0.2  # how often the light is estimated
 SMOOTH_S = 0.35  # time constant of the running estimate
@@ -36,7 +36,7 @@ TO_LINEAR = np.where(
 ).astype(np.float32)
 
 
-def sh_basis(normals: Array) -> Array:
+def sh_basis(normals: F64) -> F64:
     """Real spherical harmonics (N, 9) at unit normals (N, 3), in the order of ``messages.Light``."""
     x, y, z = normals[:, 0], normals[:, 1], normals[:, 2]
     return np.stack(
@@ -55,20 +55,20 @@ def sh_basis(normals: Array) -> Array:
     )
 
 
-def lamp_sh(direction: Array) -> Array:
+def lamp_sh(direction: F64) -> F64:
     """(9,) irradiance/pi of a distant lamp that gives 1 to a surface facing it."""
     basis = sh_basis(np.asarray(direction, np.float64)[None])[0]
     return np.asarray(basis * np.array([np.pi] + [2 * np.pi / 3] * 3 + [np.pi / 4] * 5))
 
 
-def uniform_sh() -> Array:
+def uniform_sh() -> F64:
     """(9,) irradiance/pi 1 from everywhere."""
     return np.asarray(np.eye(9)[0] / 0.282095)
 
 
 def estimate_probe(
-    normals: Array, brightness: Array, group: NDArray[np.integer], weight: Array
-) -> tuple[Array, float]:
+    normals: F64, brightness: F64, group: NDArray[np.integer], weight: F64
+) -> tuple[F64, float]:
     """Main direction (3,) and the lamp's share 0..1 from relative brightness at surface points.
 
     ``brightness`` (N,) linear luminance, ``group`` (N,) points of one albedo, ``weight`` (N,).
@@ -120,7 +120,7 @@ class LightEstimator:
 
     def reset(self) -> None:
         """Forget the light."""
-        self._sh: Array | None = None
+        self._sh: F64 | None = None
         self._confidence = 0.0
         self._time_ns = -(10**18)
 
@@ -141,7 +141,7 @@ class LightEstimator:
         self._time_ns = t_source_ns
         return light_message(self._sh, self._confidence)
 
-    def estimate(self, frame: Picture, mask: Picture, hands: Picture | None, fit: Fit) -> tuple[Array, float]:
+    def estimate(self, frame: Picture, mask: Picture, hands: Picture | None, fit: Fit) -> tuple[F64, float]:
         """Light (9, 3) of one frame by itself, and how sure it is, 0..1; arguments as for ``update``."""
         height, width = frame.shape[:2]
         scale = min(1.0, WORK_SIDE / max(height, width))
@@ -202,7 +202,7 @@ class LightEstimator:
         return np.asarray(sh), confidence
 
 
-def _tint(room: Array) -> Array:
+def _tint(room: F64) -> F64:
     """Colour cast (3,) BGR, mean 1, of the room by the grey-world assumption on its middle tones."""
     if len(room) < 200:
         return np.ones(3)
@@ -215,7 +215,7 @@ def _tint(room: Array) -> Array:
     return np.asarray(np.clip(mean / mean.mean(), 0.6, 1.6))
 
 
-def light_message(sh: Array, confidence: float) -> Light:
+def light_message(sh: F64, confidence: float) -> Light:
     """The message of light (9, 3), its main direction that of the luminance's first band."""
     grey = sh @ np.array([0.2126, 0.7152, 0.0722])
     direction = grey[[3, 1, 2]]

@@ -7,14 +7,11 @@ twice, as it is and in a mirror, so that mirroring a picture mirrors its light e
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from inference.body.kinematics import Array
 from inference.light.probe import Arrays, mirrored, normalised
 from inference.light.weights import SHIPPED, WEIGHTS
 from mirror.shading.spherical_harmonics import MIRROR_SIGNS
-
-F32 = NDArray[np.float32]
+from mirror.types import F32, F64
 
 _MEAN_TO_FIRST = 1 / 0.282095  # coefficient 0 of light that is 1 on average
 #: What the network's outputs for colour are over: tints are small beside light and shade.
@@ -50,7 +47,7 @@ class Network:
             hidden = np.maximum(self._linear(name, hidden), 0)
         return self._linear("last", hidden)
 
-    def light(self, arrays: Arrays) -> tuple[Array, Array]:
+    def light(self, arrays: Arrays) -> tuple[F64, F64]:
         """(light E/pi (B, 9, 3) in the frame's linear RGB, expected error of the direction (B,) rad)."""
         inputs, statistics, gains = normalised(arrays)
         count = len(statistics)
@@ -90,7 +87,7 @@ def _convolve(x: F32, weight: F32, bias: F32) -> F32:
     return np.asarray(np.maximum(out, 0).reshape(batch, len(weight), high, wide))
 
 
-def coefficients(out: Array) -> Array:
+def coefficients(out: F64) -> F64:
     """Light (B, 9, 3) over the gain, of the network's first 27 numbers (B, 27)."""
     green, red, blue = out[:, 0], out[:, 1] * LEVEL_TINT, out[:, 2] * LEVEL_TINT
     logs = np.stack([green + red, green, green + blue], axis=1)

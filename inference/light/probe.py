@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array
 from inference.body.model import REGIONS, BodyModel, rest_normals
 from inference.fit.fitter import Fit
 from inference.light.analytic import TO_LINEAR, sh_basis
 from inference.light.surface_shading import shading, shading_of_parts, surface_seen
-from inference.resize import Picture, cv, shrink
+from inference.resize import shrink
 from mirror.shading.spherical_harmonics import LUMINANCE_RGB
+from mirror.types import F32, F64, Picture, cv
 
 ROOM, BODY, FACE = 48, 64, 48  # px
 CHANNELS = (5, 7, 7)  # of room, body and face, as the network takes them
@@ -45,7 +45,6 @@ GEOMETRY = ("room_mask", "room_inside", "body_mask", "body_normals", "face_mask"
 
 _ACROSS = [1, 5, 9, 13, 17, 21]  # the statistics that are slopes along x
 
-F32 = NDArray[np.float32]
 Arrays = dict[str, NDArray[np.generic]]
 
 
@@ -102,7 +101,7 @@ class Probe:
         mean = np.where(count >= _FEW, total / np.maximum(count, 1), np.nan)
         return np.log(mean + 0.004).reshape(3, 3).astype(np.float32)
 
-    def reflectance(self, sh: Array) -> float | None:
+    def reflectance(self, sh: F64) -> float | None:
         """Median share of the light (9, 3) that the head would have to throw back to look as it does.
 
         None where too little of it is seen.
@@ -185,7 +184,7 @@ class ProbeMaker:
             face_seen=float(np.mean(on)),
         )
 
-    def _surface(self, fit: Fit) -> tuple[Array, Array]:
+    def _surface(self, fit: Fit) -> tuple[F64, F64]:
         rest = self._rest + np.tensordot(fit.shape.astype(np.float32), self._basis, 1)
         matrices = fit.skin[self._bone]
         points = np.einsum("nij,nj->ni", matrices[:, :, :3], rest) + matrices[:, :, 3]
@@ -196,13 +195,13 @@ class ProbeMaker:
 Square = tuple[int, int, int]  # left, top, side in frame px
 
 
-def _fineness(head: Array) -> int:
+def _fineness(head: F64) -> int:
     """How many pixels of the frame may become one: 1, 2, 4 or 8."""
     extent = float(np.ptp(head, axis=0).max())
     return int(2 ** np.clip(np.floor(np.log2(max(extent, 1.0) / FACE)), 0, 3))
 
 
-def _square(pixels: Array, room: float, size: tuple[int, int]) -> Square:
+def _square(pixels: F64, room: float, size: tuple[int, int]) -> Square:
     """The square about points (N, 2), larger by ``room``; those outside the frame count as at its edge."""
     near = np.clip(pixels, 0, np.array(size))
     low, high = near.min(0), near.max(0)
@@ -249,7 +248,7 @@ def _whole(frame: Picture, mask: Picture) -> tuple[Picture, Picture, Picture]:
     return picture, person, inside
 
 
-def _normal_map(pixels: Array, depth: Array, normals: Array, square: Square, side: int) -> NDArray[np.int8]:
+def _normal_map(pixels: F64, depth: F64, normals: F64, square: Square, side: int) -> NDArray[np.int8]:
     """Mean normal of the nearest surface in each cell of the square; half as fine as the picture."""
     cells = side // 2
     left, top, length = square

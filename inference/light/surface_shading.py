@@ -7,9 +7,8 @@ colour but for outliers, which serves a face; ``shading_of_parts`` takes it for 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-F32 = NDArray[np.float32]
+from mirror.types import F32
 
 _RIDGE = np.array([0.01, 0.03, 0.03, 0.06], np.float32)  # of the constant and the slopes along x, y, z
 _SPREAD = np.array([0.25, 0.3, 0.3], np.float32)  # of the colours of one part

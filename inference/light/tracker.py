@@ -7,16 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array
 from inference.body.model import BodyModel
 from inference.fit.fitter import Fit
 from inference.light.analytic import LightEstimator, light_message
 from inference.light.network import Network
 from inference.light.probe import ProbeMaker
-from inference.resize import Picture
 from mirror.messages import Light
 from mirror.shading.spherical_harmonics import LUMINANCE_RGB, angle_deg, main_direction
-from workshop.synthetic.light.environment import F32
+from mirror.types import F32, F64, Picture
 
 PERIOD_S = 0.2  # how often the network looks
 _SLOW_S, _FAST_S = 0.8, 0.10  # time constants in still light, and when a lamp is turned
@@ -38,7 +36,7 @@ class Estimate:
     ``room``: the frame's linear luminance, coarse, NaN on the person. ``face``: the probe's ``face_shading``.
     """
 
-    sh: Array
+    sh: F64
     confidence: float
     by_network: bool
     room: F32
@@ -66,7 +64,7 @@ class LightFollower:
     def reset(self) -> None:
         """Forget the light."""
         self._target: Estimate | None = None
-        self._sh: Array | None = None
+        self._sh: F64 | None = None
         self._confidence = self._hurry = 0.0
         self._constant_s = _SLOW_S
         self._looked_ns = self._last_ns = self._stirred_ns = -(10**18)
@@ -129,7 +127,7 @@ def _stirred(before: Estimate, after: Estimate) -> bool:
     return abs(level) > _FACE_STIR or turned > _FACE_TURN
 
 
-def _urgency(now: Array, target: Array) -> float:
+def _urgency(now: F64, target: F64) -> float:
     """0 where two lights are alike, 1 where a lamp has been turned."""
     angle = angle_deg(main_direction(now), main_direction(target))
     levels = [max(float(sh[0] @ LUMINANCE_RGB), 1e-6) for sh in (now, target)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.resize import Picture, cv
+from mirror.types import Picture, cv
 
 BINS = (8, 64, 64)  # luma is coarse: a hand is lit otherwise than the face
 SKIN, HAIR, CLOTH, ROOM, TROUSERS = range(5)

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array
 from inference.body.model import BONES
 from inference.fit.fitter import Fit
 from inference.parts.colour_model import CLOTH, HAIR, ROOM, SKIN, ColourModel, colour_bins
-from inference.resize import Picture, cv
+from mirror.types import F64, Picture, cv
 
 _LENGTH_M = 0.19  # wrist to fingertips of an adult
 _ARM_M, _NECK_M = 0.055, 0.075  # half widths, with a margin
@@ -34,8 +33,8 @@ class View:
     """
 
     small: Picture
-    points: Array
-    visibility: Array
+    points: F64
+    visibility: F64
     fit: Fit
     scale: float
 
@@ -112,7 +111,7 @@ class HandMaker:
 
     @staticmethod
     def _skin_beside(
-        points: Array, shape: tuple[int, int], px_per_m: float, side: int
+        points: F64, shape: tuple[int, int], px_per_m: float, side: int
     ) -> tuple[Picture, Picture]:
         """Where other skin may be (h, w): arms but this forearm, and neck. And the other forearm alone.
 
@@ -131,7 +130,7 @@ class HandMaker:
         cv.line(limbs, pixel(chin), pixel(pit), 1, max(1, round(2 * _NECK_M * px_per_m)))
         return limbs, other
 
-    def _passes_behind(self, points: Array, fit: Fit, px_per_m: float, side: int) -> float:
+    def _passes_behind(self, points: F64, fit: Fit, px_per_m: float, side: int) -> float:
         """How sure it is, 0..1, that this forearm passes behind the other one."""
         ours, theirs = (
             np.linspace(points[_ELBOW + arm], points[_WRIST + arm], 7) for arm in (side, 1 - side)
@@ -155,19 +154,19 @@ def _stature(fit: Fit) -> float:
     return float(np.clip(span / 0.5, 0.6, 1.3))
 
 
-def pixel(point: Array) -> tuple[int, int]:
+def pixel(point: F64) -> tuple[int, int]:
     """The pixel that a point (2,) falls on."""
     return round(float(point[0])), round(float(point[1]))
 
 
-def _ramp(box: tuple[slice, slice], slope: Array, offset: float) -> NDArray[np.float32]:
+def _ramp(box: tuple[slice, slice], slope: F64, offset: float) -> NDArray[np.float32]:
     """Ramp x * slope[0] + y * slope[1] - offset for the pixels of ``box``."""
     rows = np.arange(box[0].start, box[0].stop, dtype=np.float32)[:, None] * np.float32(slope[1])
     columns = np.arange(box[1].start, box[1].stop, dtype=np.float32)[None] * np.float32(slope[0])
     return np.asarray(rows + (columns - np.float32(offset)), np.float32)
 
 
-def box_of(points: Array, margin: float, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+def box_of(points: F64, margin: float, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     """Bounding box x0, y0, x1, y1 of points (n, 2) grown by ``margin`` and cut to the picture."""
     low = np.floor(points.min(0) - margin).astype(int)
     high = np.ceil(points.max(0) + margin).astype(int) + 1

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array
 from inference.body.model import BONES, REGIONS, BodyModel
 from inference.fit.fitter import Fit
 from inference.parts.colour_model import CLOTH, HAIR, ROOM, SKIN, TROUSERS, ColourModel, colour_bins
 from inference.parts.hands import HandMaker, View, box_of, pixel
-from inference.resize import WORKING_SIDE, Picture, cv, shrink
+from inference.resize import WORKING_SIDE, shrink
+from mirror.types import F64, Picture, cv
 
 HEAD_SIDE = 84  # px: more of a head would cost time and show nothing
 SCALES = (1.0, 0.75, 0.5, 0.375, 0.25, 0.125)
@@ -70,9 +70,9 @@ class LayerMaker:
         self.colours = ColourModel()
         self._hands = HandMaker(self.intrinsics)
         self._frames = 0
-        self._unlearnt: tuple[Picture, Picture, Array, Array, float, bool] | None = None
+        self._unlearnt: tuple[Picture, Picture, F64, F64, float, bool] | None = None
 
-    def make(self, frame: Picture, mask: Picture, landmarks: Array, fit: Fit) -> Picture:
+    def make(self, frame: Picture, mask: Picture, landmarks: F64, fit: Fit) -> Picture:
         """Layers (h, w, 3 or 4) uint8: person, head in front, hands in front, and worn clothes.
 
         ``frame`` (H, W, 3) BGR, ``mask`` (h, w) person mask of its aspect, ``landmarks`` (33, 3)
@@ -111,7 +111,7 @@ class LayerMaker:
 
     # -- head -----------------------------------------------------------------------------------
 
-    def _head_outline(self, fit: Fit, scale: float) -> tuple[Array, Array, float, bool]:
+    def _head_outline(self, fit: Fit, scale: float) -> tuple[F64, F64, float, bool]:
         """Convex hull (n, 2) of the skull, its up direction (2,), its height px; whether the face shows."""
         model = self._model
         rest = model.vertices[self._head] + np.tensordot(
@@ -132,8 +132,8 @@ class LayerMaker:
         self,
         small: Picture,
         person: Picture,
-        points: Array,
-        hull: Array,
+        points: F64,
+        hull: F64,
         head_px: float,
         facing: bool,
     ) -> None:
@@ -190,7 +190,7 @@ class LayerMaker:
             self._learn_trousers(small, solid, points, head_px, rate)
 
     def _learn_trousers(
-        self, small: Picture, solid: NDArray[np.bool_], points: Array, head_px: float, rate: float
+        self, small: Picture, solid: NDArray[np.bool_], points: F64, head_px: float, rate: float
     ) -> None:
         thighs = np.zeros(solid.shape, np.uint8)
         for hip, knee in ((23, 25), (24, 26)):
@@ -204,7 +204,7 @@ class LayerMaker:
             self.colours.learn(TROUSERS, colour_bins(worn)[0], rate)
 
     def _draw_head(
-        self, layers: Picture, small: Picture, person: Picture, hull: Array, up: Array, head_px: float
+        self, layers: Picture, small: Picture, person: Picture, hull: F64, up: F64, head_px: float
     ) -> None:
         x0, y0, x1, y1 = box_of(hull, HAIR_REACH * head_px, person.shape)
         if x1 - x0 < 4 or y1 - y0 < 4:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array
 from inference.body.model import LANDMARKS, REGIONS, BodyModel, rest_normals
 from inference.fit.fitter import Fit
 from inference.light.analytic import LUMINANCE, sh_basis
 from inference.parts.colour_model import UNLIKE, ColourModel, colour_bins
-from inference.resize import Picture
 from mirror.messages import Light, Rgb
+from mirror.types import F64, Picture
 
 _RATE = 0.06  # of a new look in the running tone
 _FOLLOW = 0.15  # of the way to what is seen, a look
@@ -50,7 +49,7 @@ class SkinTone:
     def reset(self) -> None:
         """Forget the person."""
         self._face, self._hand, self._limbs = _Running(), _Running(), _Running()
-        self._tone: Array | None = None
+        self._tone: F64 | None = None
 
     @property
     def tone(self) -> Rgb | None:
@@ -60,7 +59,7 @@ class SkinTone:
         red, green, blue = (float(v) for v in self._tone)
         return red, green, blue
 
-    def _seen(self) -> Array | None:
+    def _seen(self) -> F64 | None:
         face, hands, limbs = self._face.mean, self._hand.mean, self._limbs.mean
         if face is None:
             return None
@@ -80,7 +79,7 @@ class SkinTone:
         fit: Fit,
         light: Light,
         colours: ColourModel,
-        bare: tuple[Picture, Array] | None = None,
+        bare: tuple[Picture, F64] | None = None,
     ) -> None:
         """Learn from a frame (H, W, 3) BGR that the intrinsics hold for, with what goes with it.
 
@@ -106,7 +105,7 @@ class SkinTone:
         if seen is not None:  # arms must not change colour at once when another part tells it better
             self._tone = seen if self._tone is None else self._tone + _FOLLOW * (seen - self._tone)
 
-    def _look_at_face(self, picture: Picture, layers: Picture, fit: Fit, sh: Array) -> None:
+    def _look_at_face(self, picture: Picture, layers: Picture, fit: Fit, sh: F64) -> None:
         bone = int(self._model.skin_indices[self._points[0], 0])
         rest = self._model.vertices[self._points] + np.tensordot(
             fit.shape.astype(np.float32), self._model.shape_basis[:, self._points], 1
@@ -133,10 +132,10 @@ class _Running:
         self._looks = 0
 
     @property
-    def mean(self) -> Array | None:
+    def mean(self) -> F64 | None:
         return self._mean if self._looks >= _LOOKS else None
 
-    def take(self, colours: Picture, shown: Array) -> None:
+    def take(self, colours: Picture, shown: F64) -> None:
         """Of pixels (n, 3) BGR, with the renderer's picture of the light (n or 1, 3) on them."""
         colour = colours[:, ::-1].astype(np.float64)
         usable = (colour.max(1) < _RANGE[1]) & (colour.max(1) > _RANGE[0])
@@ -149,13 +148,13 @@ class _Running:
         self._looks += 1
 
 
-def skin_light(sh: Array) -> Array:
+def skin_light(sh: F64) -> F64:
     """The light (9, 3) that skin is drawn under: most of its own colour is in the skin's tone already."""
     grey = (sh @ LUMINANCE[::-1])[:, None]
     return np.asarray(grey + _COLOURED * (sh - grey))
 
 
-def encoded(irradiance: Array) -> Array:
+def encoded(irradiance: F64) -> F64:
     """Factor to sRGB values of a surface under this light (E / pi, any shape), as the renderer has it."""
     s = np.maximum(irradiance, 0.0) ** (1 / _GAMMA)
     over = np.maximum(s - _KNEE, 0.0) / (_CEILING - _KNEE)

@@ -13,13 +13,10 @@ from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array
 from inference.body.model import BONES, REGIONS, BodyModel, rest_normals
 from inference.fit.fitter import Fit
 from inference.parts.colour_model import CLOTH, TROUSERS, ColourModel, colour_bins
-from inference.resize import Picture
-
-Floats = NDArray[np.float32]
+from mirror.types import F32, F64, Picture
 
 _FIRST_FRAMES, _EVERY = 8, 5  # each of the first frames is looked at, then every so-many-th
 _SETTLED_FRAMES, _SELDOM = 120, 12  # and after so many more seldom: clothes stay on
@@ -134,9 +131,7 @@ class Clothing:
         self._told = self._cover.tobytes()
         return self._told
 
-    def look(
-        self, picture: Picture, layers: Picture, fit: Fit, colours: ColourModel
-    ) -> tuple[Picture, Array]:
+    def look(self, picture: Picture, layers: Picture, fit: Fit, colours: ColourModel) -> tuple[Picture, F64]:
         """Learn from a frame (H, W, 3) BGR that the intrinsics hold for, with its layers and its fit.
 
         Returns pixels (n, 3) BGR of limbs that are seen bare, and the surface's normals (n, 3) there.
@@ -187,7 +182,7 @@ class Clothing:
         self._settled = False
         return pixels_there[bare], normals[where[bare]].astype(np.float64)
 
-    def _learn_limb(self, limb: int, bins: NDArray[np.int_], covered: Array, trust: Array) -> None:
+    def _learn_limb(self, limb: int, bins: NDArray[np.int_], covered: F64, trust: F64) -> None:
         """Of seen points (n,) of both limbs: place, chance of cloth, and trust in it."""
         count = np.bincount(bins, trust, minlength=2 * _BINS)
         mean = np.bincount(bins, covered * trust, minlength=2 * _BINS) / np.maximum(count, 1e-9)
@@ -206,7 +201,7 @@ class Clothing:
         if best != now and (gain[best] > gain[now] + _MARGIN or (best == 0 and gain[now] < 0)):
             self._ends[limb] = best
 
-    def _wanted_trunk(self) -> Floats:
+    def _wanted_trunk(self) -> F32:
         number = self._trunk_mean * self._trunk_seen
         number, seen = (v + v[self._mirrored] for v in (number, self._trunk_seen))
         for _ in range(_SPREAD):
@@ -215,7 +210,7 @@ class Clothing:
         return np.asarray(np.clip(0.5 + 5.0 * (mean - _NECKLINE), 0.0, 1.0), np.float32)
 
 
-def _hidden(pixels: Array, depth: Array, focal: float, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _hidden(pixels: F64, depth: F64, focal: float, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which points (N,) lie well behind others that are seen in the same place."""
     cell = max(_CELL_M * focal / max(float(np.median(depth)), 0.2), 1.0)
     columns, rows = (pixels / cell).astype(int).clip(-1, 2000).T + 1

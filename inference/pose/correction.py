@@ -10,16 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array
 from inference.fit.distance_field import DistanceField
 from inference.pose.correction_features import COUNT, JOINTS, features
 from inference.weights import WeightsKind
 from mirror.errors import MirrorError
-
-F32 = NDArray[np.float32]
+from mirror.types import F32, F64
 
 SHIPPED = Path(__file__).resolve().parent / "data" / "landmark_net.safetensors"
 WEIGHTS = WeightsKind(
@@ -51,7 +48,7 @@ class Correction:
         """With the shipped weights; MirrorError if they are missing, damaged or of another version."""
         return cls(WEIGHTS.load(SHIPPED)[0])
 
-    def offsets(self, values: Array) -> tuple[Array, Array]:
+    def offsets(self, values: F64) -> tuple[F64, F64]:
         """Metres (N, 12, 2) in the picture, and (N, 12, 3) in the world, by features (N, COUNT)."""
         weights = self._weights
         apart: F32 = ((values - weights["mean"]) / weights["deviation"]).astype(np.float32)
@@ -69,9 +66,9 @@ class Correction:
         )
 
     def corrected(
-        self, landmarks: Array, world: Array, weight: Array, field: DistanceField | None, camera: Intrinsics,
-        before: Array | None = None, dt: float = 0.0,
-    ) -> tuple[Array, Array, Array | None]:  # fmt: skip
+        self, landmarks: F64, world: F64, weight: F64, field: DistanceField | None, camera: Intrinsics,
+        before: F64 | None = None, dt: float = 0.0,
+    ) -> tuple[F64, F64, F64 | None]:  # fmt: skip
         """Better landmarks (33, 3) px and world landmarks (33, 3), of those of a frame; and the offsets.
 
         ``weight`` (33,) 0..1 says how far each is believed: what is hardly seen stays where it is. The
@@ -92,7 +89,7 @@ class Correction:
         return landmarks, world, offsets
 
 
-def _within(offsets: Array, farthest: float) -> Array:
+def _within(offsets: F64, farthest: float) -> F64:
     """Offsets (N, 12, 2 or 3) shortened so that none is as long as ``farthest``."""
     length = np.linalg.norm(offsets, axis=-1, keepdims=True) / farthest
     return np.asarray(offsets * (np.tanh(length) / np.maximum(length, 1e-6)), np.float64)

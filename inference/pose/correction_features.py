@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array
 from inference.fit.distance_field import DistanceField
+from mirror.types import F64
 
 JOINTS = (11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)  # left and right: shoulder, elbow, wrist, hip, ...
 # The landmark that a joint's limb comes from; shoulders and hips are seen along the trunk.
@@ -33,11 +33,11 @@ COUNT = sum(int(np.prod(shape)) for shape in _SHAPES)
 class Features:
     """``values`` (COUNT,) for the network; ``scale`` px a metre at the person's distance."""
 
-    values: Array
+    values: F64
     scale: float
 
 
-def scale_of(landmarks: Array, world: Array, weight: Array) -> float:
+def scale_of(landmarks: F64, world: F64, weight: F64) -> float:
     """Px a metre: what makes world landmarks (33, 3) as large as landmarks (33, 2 or more) px."""
     share = weight / (weight.sum() + 1e-9)
     seen = landmarks[:, :2] - share @ landmarks[:, :2]
@@ -46,7 +46,7 @@ def scale_of(landmarks: Array, world: Array, weight: Array) -> float:
 
 
 def features(
-    landmarks: Array, world: Array, weight: Array, field: DistanceField | None, camera: Intrinsics
+    landmarks: F64, world: F64, weight: F64, field: DistanceField | None, camera: Intrinsics
 ) -> Features | None:
     """Of one frame; None where nothing can be told.
 
@@ -90,7 +90,7 @@ def parts(values: Any) -> list[Any]:
     ]
 
 
-def mirrored(values: Array) -> Array:
+def mirrored(values: F64) -> F64:
     """Features (N, COUNT) of the same people seen in a looking glass."""
     local, world, visible, ray, scale, edges, near, about = parts(values)
     turned = (
@@ -106,14 +106,14 @@ def mirrored(values: Array) -> Array:
     return np.concatenate([part.reshape(len(values), -1) for part in turned], axis=1)
 
 
-def mirrored_joints(offsets: Array) -> Array:
+def mirrored_joints(offsets: F64) -> F64:
     """Offsets (N, 12, 2 or 3) of the joints seen in a looking glass."""
     out = offsets[:, _OTHER_JOINT].copy()
     out[..., 0] *= -1.0
     return out
 
 
-def _about(local: Array, centre: Array, scale: float, field: DistanceField) -> Array:
+def _about(local: F64, centre: F64, scale: float, field: DistanceField) -> F64:
     """(12, looks) how far off the mask's edge is about each joint: -1 well within, 1 well outside."""
     trunk = (local[11] + local[12] - local[23] - local[24]) / 2
     along = np.empty((len(JOINTS), 2))

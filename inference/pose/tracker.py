@@ -17,10 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.resize import WORKING_SIDE, Picture, cv, shrink
+from inference.resize import WORKING_SIDE, shrink
 from mirror.errors import MirrorError
-
-Array = NDArray[np.float64]
+from mirror.types import F64, Picture, cv
 
 NOSE, LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP = 0, 11, 12, 23, 24
 FORGET_S = 1.2  # a person who was away for longer is a new person
@@ -50,8 +49,8 @@ class Observation:
     ``WORKING_SIDE``; ``person`` counts identities.
     """
 
-    landmarks: Array
-    world: Array
+    landmarks: F64
+    world: F64
     mask: Picture
     person: int
 
@@ -67,7 +66,7 @@ class Neighbour:
     bottom: float
 
 
-def torso(landmarks: Array) -> tuple[Array, float]:
+def torso(landmarks: F64) -> tuple[F64, float]:
     """Centre (2,) px and length px of the torso (the longer of its height and shoulder width)."""
     shoulders = (landmarks[LEFT_SHOULDER, :2] + landmarks[RIGHT_SHOULDER, :2]) / 2
     hips = (landmarks[LEFT_HIP, :2] + landmarks[RIGHT_HIP, :2]) / 2
@@ -76,7 +75,7 @@ def torso(landmarks: Array) -> tuple[Array, float]:
     return (shoulders + hips) / 2, length
 
 
-def plausible(landmarks: Array, mask: Picture | None, size: tuple[int, int]) -> bool:
+def plausible(landmarks: F64, mask: Picture | None, size: tuple[int, int]) -> bool:
     """Whether this is a person a shopper would call one, not a table the network likes.
 
     ``landmarks`` (33, 4) px of a frame of ``size`` (height, width), ``mask`` of any resolution.
@@ -99,7 +98,7 @@ def plausible(landmarks: Array, mask: Picture | None, size: tuple[int, int]) -> 
     return int(cv.countNonZero(cv.compare(mask, 127, cv.CMP_GT))) < MAX_MASK_TORSOS * length**2
 
 
-def torso_colours(frame: Picture, landmarks: Array) -> NDArray[np.float32] | None:
+def torso_colours(frame: Picture, landmarks: F64) -> NDArray[np.float32] | None:
     """Normalised hue-saturation-value histogram of the torso; None where too little shows."""
     corners = landmarks[[LEFT_SHOULDER, RIGHT_SHOULDER, RIGHT_HIP, LEFT_HIP], :2]
     centre = corners.mean(0)
@@ -121,10 +120,10 @@ def torso_colours(frame: Picture, landmarks: Array) -> NDArray[np.float32] | Non
     return np.asarray(histogram / histogram.sum(), np.float32)
 
 
-def most_central_and_near(people: list[Array], width: int, height: int) -> int:
+def most_central_and_near(people: list[F64], width: int, height: int) -> int:
     """Index of the person who stands before the mirror: large and in the middle."""
 
-    def score(landmarks: Array) -> float:
+    def score(landmarks: F64) -> float:
         centre, length = torso(landmarks)
         return length / height * (1.0 - 0.7 * abs(float(centre[0]) / width - 0.5) * 2.0)
 
@@ -169,7 +168,7 @@ class PoseTracker:
         self._max_people = max_people
         self._clock_ms = 0
         self._person = 0
-        self._last: Array | None = None
+        self._last: F64 | None = None
         self._last_ns = 0
         self._moved = 0.0  # px between the last two frames
         self._lost = 0  # frames in a row without the person
@@ -197,7 +196,7 @@ class PoseTracker:
         self._chooser.close()
         self._faces.close()
 
-    def _follow(self, frame: Picture, step_ms: int) -> tuple[Array, Array, Picture] | None:
+    def _follow(self, frame: Picture, step_ms: int) -> tuple[F64, F64, Picture] | None:
         self._clock_ms += max(1, step_ms)
         scale = min(1.0, WORKING_SIDE / max(frame.shape[:2]))
         seen = shrink(frame, (round(frame.shape[1] * scale), round(frame.shape[0] * scale)))
@@ -213,7 +212,7 @@ class PoseTracker:
         mask = np.squeeze(found.segmentation_masks[0].numpy_view())
         return landmarks, world, cv.convertScaleAbs(mask, alpha=255.0)
 
-    def _everybody(self, frame: Picture) -> list[Array]:
+    def _everybody(self, frame: Picture) -> list[F64]:
         rgb = cv.cvtColor(frame, cv.COLOR_BGR2RGB)
         found = self._chooser.detect(self._image(rgb))
         height, width = frame.shape[:2]
@@ -221,7 +220,7 @@ class PoseTracker:
             np.array([[p.x * width, p.y * height, p.z * width, p.visibility] for p in person])
             for person in found.pose_landmarks
         ]
-        distinct: list[Array] = []
+        distinct: list[F64] = []
         for person in people:  # the detector sometimes reports one person twice
             centre, length = torso(person)
             if length >= MIN_TORSO * min(height, width) and all(
@@ -265,7 +264,7 @@ class PoseTracker:
         return self._keep(found, torso_colours(frame, found[0]), t_source_ns)
 
     def _keep(
-        self, found: tuple[Array, Array, Picture], colours: NDArray[np.float32] | None, t_ns: int
+        self, found: tuple[F64, F64, Picture], colours: NDArray[np.float32] | None, t_ns: int
     ) -> Observation:
         landmarks, world, mask = found
         centre, length = torso(landmarks)
@@ -279,7 +278,7 @@ class PoseTracker:
             self._trusted = centre
         return Observation(landmarks, world, mask, self._person)
 
-    def _same(self, frame: Picture, landmarks: Array, colours: NDArray[np.float32] | None, dt: float) -> bool:
+    def _same(self, frame: Picture, landmarks: F64, colours: NDArray[np.float32] | None, dt: float) -> bool:
         """Whether the follower's answer is still the person it was told to follow."""
         if self._last is None:
             return False
@@ -307,7 +306,7 @@ class PoseTracker:
             return 0.0
         return float(cv.compareHist(colours, self._colours, cv.HISTCMP_BHATTACHARYYA))
 
-    def _look_round(self, frame: Picture, person: Array) -> None:
+    def _look_round(self, frame: Picture, person: F64) -> None:
         """Remember whose face else is in view; now and then, since faces do not run."""
         self._look_in -= 1
         if self._look_in > 0:
@@ -324,7 +323,7 @@ class PoseTracker:
         self._others = neighbours(faces, person, self._moved)
         self._look_in = LOOK_ROUND[1 if self._others else 0]
 
-    def _choose(self, frame: Picture) -> Array | None:
+    def _choose(self, frame: Picture) -> F64 | None:
         people = self._everybody(frame)
         if not people:
             return None
@@ -345,7 +344,7 @@ class PoseTracker:
             return None
         return people[index]
 
-    def _lock(self, frame: Picture, person: Array) -> tuple[Array, Array, Picture] | None:
+    def _lock(self, frame: Picture, person: F64) -> tuple[F64, F64, Picture] | None:
         """Start the follower on ``person``: forget the old track, hide the others."""
         self._look_in, self._moved = 0, 0.0
         self._look_round(frame, person)
@@ -369,7 +368,7 @@ class PoseTracker:
         return found
 
 
-def neighbours(faces: list[tuple[float, float, float]], person: Array, moved: float = 0.0) -> list[Neighbour]:
+def neighbours(faces: list[tuple[float, float, float]], person: F64, moved: float = 0.0) -> list[Neighbour]:
     """Who else is there, from faces (middle x, top y, width) px: all but ``person``'s own.
 
     ``moved``: px that the person may have gone since these landmarks.
@@ -389,7 +388,7 @@ def neighbours(faces: list[tuple[float, float, float]], person: Array, moved: fl
     return others
 
 
-def _without(frame: Picture, person: Array, others: list[Neighbour]) -> Picture:
+def _without(frame: Picture, person: F64, others: list[Neighbour]) -> Picture:
     """The frame with the ``others`` painted over, up to half-way to ``person``."""
     if not others:
         return frame

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mirror.errors import MirrorError
-
-Array = NDArray[np.float32]
+from mirror.types import F32
 
 _HEX = re.compile(r"#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})")
 _TO_XYZ = np.array(
@@ -19,19 +18,19 @@ _TO_XYZ = np.array(
 _WHITE = np.array([0.95047, 1.0, 1.08883])
 
 
-def to_linear(srgb: ArrayLike) -> Array:
+def to_linear(srgb: ArrayLike) -> F32:
     """Linear light 0..1 of sRGB values 0..1, any shape."""
     s = np.asarray(srgb, np.float32)
     return np.where(s <= 0.04045, s / 12.92, ((s + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
-def to_srgb(linear: ArrayLike) -> Array:
+def to_srgb(linear: ArrayLike) -> F32:
     """The sRGB values 0..1 of linear light, clipped to 0..1, any shape."""
     x = np.clip(np.asarray(linear, np.float32), 0.0, 1.0)
     return np.where(x <= 0.0031308, x * 12.92, 1.055 * x ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
-def to_lab(srgb: ArrayLike) -> Array:
+def to_lab(srgb: ArrayLike) -> F32:
     """CIE Lab under D65 of sRGB values 0..1, (..., 3)."""
     xyz = to_linear(srgb).astype(np.float64) @ _TO_XYZ.T / _WHITE
     f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
@@ -39,7 +38,7 @@ def to_lab(srgb: ArrayLike) -> Array:
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1).astype(np.float32)
 
 
-def delta_e(lab_a: ArrayLike, lab_b: ArrayLike) -> Array:
+def delta_e(lab_a: ArrayLike, lab_b: ArrayLike) -> F32:
     """CIEDE2000 between Lab colours (..., 3), broadcast; kL = kC = kH = 1.
 
     Sharma, Wu and Dalal, "The CIEDE2000 color-difference formula", Color Research and
@@ -78,7 +77,7 @@ def delta_e(lab_a: ArrayLike, lab_b: ArrayLike) -> Array:
     return np.asarray(np.sqrt(np.maximum(l_**2 + c_**2 + h_**2 + r * c_ * h_, 0.0)), np.float32)
 
 
-def redye(picture: Array, palette: Array, other: Array) -> Array:
+def redye(picture: F32, palette: F32, other: F32) -> F32:
     """The cloth (H, W, 3) sRGB 0..1 with its yarns of ``palette`` (k, 3) dyed in ``other`` (k, 3).
 
     Each pixel is taken for a mixture of two of the yarns in linear light, times the light on it.
@@ -98,7 +97,7 @@ def redye(picture: Array, palette: Array, other: Array) -> Array:
     return to_srgb(after * light[:, None]).reshape(picture.shape)
 
 
-def parse_palette(text: str) -> Array:
+def parse_palette(text: str) -> F32:
     """The colours of "#7a1f1f,#10243f" as sRGB 0..1, (n, 3), 1 to 4 of them.
 
     MirrorError if one is no colour or there are none or too many.
@@ -124,7 +123,7 @@ def write_palette(palette: ArrayLike) -> str:
 
 def dominant_colours(
     picture: NDArray[np.uint8], count: int, *, seed: int = 0, samples: int = 4096
-) -> tuple[Array, Array]:
+) -> tuple[F32, F32]:
     """k-means in Lab over the pixels of an sRGB picture (H, W, 3) uint8.
 
     Returns the ``count`` centres in Lab (count, 3) and each one's share of the pixels (count,),

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.body.kinematics import Array
 from inference.light.analytic import sh_basis
 from mirror.errors import MirrorError
+from mirror.types import F64
 
 LUMINANCE_RGB = np.array([0.2126, 0.7152, 0.0722])
 #: Seen in a mirror: the functions odd in x change their sign.
@@ -23,26 +23,26 @@ _RGB_TO_XYZ = np.array(
 )
 
 
-def irradiance(directions: Array, radiance: Array, solid_angle: Array) -> Array:
+def irradiance(directions: F64, radiance: F64, solid_angle: F64) -> F64:
     """E/pi (9, 3) of radiance (N, 3) from unit ``directions`` (N, 3) over ``solid_angle`` (N,) sr."""
     weighted = radiance * solid_angle[:, None]
     return np.asarray((sh_basis(directions).T @ weighted) * COSINE[:, None])
 
 
-def main_direction(sh: Array) -> Array:
+def main_direction(sh: F64) -> F64:
     """Unit vector (3,) towards the main light: the first band of the luminance."""
     grey = np.asarray(sh, np.float64) @ LUMINANCE_RGB
     vector = grey[[3, 1, 2]]
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12))
 
 
-def angle_deg(a: Array, b: Array) -> float:
+def angle_deg(a: F64, b: F64) -> float:
     """Angle between two vectors, degrees."""
     cosine = float(a @ b) / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12)
     return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
 
 
-def colour_temperature(sh: Array) -> float:
+def colour_temperature(sh: F64) -> float:
     """Correlated colour temperature, kelvin, of the light from everywhere (McCamy 1992); 1000..25000.
 
     MirrorError for light without any colour: all coefficients 0.
@@ -55,7 +55,7 @@ def colour_temperature(sh: Array) -> float:
     return float(np.clip(449 * n**3 + 3525 * n**2 + 6823.3 * n + 5520.33, 1000.0, 25000.0))
 
 
-def blackbody_rgb(kelvin: float) -> Array:
+def blackbody_rgb(kelvin: float) -> F64:
     """Linear sRGB (3,), mean 1, of a Planckian radiator of 1667..25000 K (Kim et al. 2002)."""
     t = float(np.clip(kelvin, 1667.0, 25000.0))
     if t < 4000:
@@ -73,7 +73,7 @@ def blackbody_rgb(kelvin: float) -> Array:
     return np.asarray(rgb / rgb.mean())
 
 
-def sphere_normals(side: int) -> tuple[Array, NDArray[np.bool_]]:
+def sphere_normals(side: int) -> tuple[F64, NDArray[np.bool_]]:
     """Camera-space normals (side, side, 3) of a sphere that fills a square picture, and where it is."""
     grid = (np.arange(side) + 0.5) / side * 2 - 1
     x, y = np.meshgrid(grid, grid)
@@ -82,7 +82,7 @@ def sphere_normals(side: int) -> tuple[Array, NDArray[np.bool_]]:
     return np.stack([x, y, z], -1), inside
 
 
-def sphere_picture(sh: Array, side: int) -> Array:
+def sphere_picture(sh: F64, side: int) -> F64:
     """Linear RGB (side, side, 3) of a white diffuse sphere, 0 around it."""
     normals, inside = sphere_normals(side)
     lit = sh_basis(normals.reshape(-1, 3)) @ np.asarray(sh, np.float64)

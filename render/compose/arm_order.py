@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from inference.body.model import BONES, REGIONS, BodyModel
-from render.garments.mesh import Floats, dense_weights, skin_points, spread_sample
+from mirror.types import F32
+from render.garments.mesh import dense_weights, skin_points, spread_sample
 
 _TRUNK = ("torso", "hips")
 _SPACING_M = 0.05  # of the sample of the trunk's surface
@@ -49,9 +50,9 @@ class ArmOrder:
         self._trunk = model.vertices[trunk]
         self._basis = np.asarray(model.shape_basis[:, trunk], np.float32)
         self._shares = dense_weights(model.skin_indices[trunk], model.skin_weights[trunk], len(BONES))
-        self._shape: Floats | None = None
+        self._shape: F32 | None = None
 
-    def cleared(self, skin: Floats, shape: Floats) -> Floats:
+    def cleared(self, skin: F32, shape: F32) -> F32:
         """The matrices (J, 3, 4), rest to camera space, with arms that cross the trunk before or behind it.
 
         ``shape`` (K,) coefficients. Pixels stay where they are.
@@ -69,7 +70,7 @@ class ArmOrder:
         return out
 
     @staticmethod
-    def _scale(points: Floats, trunk: Floats, facing: float) -> Floats:
+    def _scale(points: F32, trunk: F32, facing: float) -> F32:
         """Factors (N,) on the distance of arm points (N, 3), camera space, from the camera.
 
         ``trunk`` (M, 3): its surface; ``facing``: 1 for somebody who faces the camera, -1 for a back view.

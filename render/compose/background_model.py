@@ -7,18 +7,12 @@ what is known is ever shown, and a camera that is moved begins anew.
 
 from __future__ import annotations
 
-from typing import Any
-
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from mirror.types import Picture, cv
 from render.compose.compositing import lay_over
 from render.compose.worn_residual import sticking_out
 from render.gpu.drawing import Drawing
-
-cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
-Picture = NDArray[np.uint8]
 
 _SIDE = 320  # px of the longer side of what is compared
 # Between two looks at the room: the first ones, while nobody is followed, while there is something to learn,

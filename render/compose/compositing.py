@@ -10,17 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from mirror.types import Picture, cv
 from render.compose.contact_shadow import Grounding
 from render.gpu.drawing import Drawing, Ratio
 from render.gpu.id_buffer import OVER, Box
-
-cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
-Picture = NDArray[np.uint8]
 
 _PIXEL = np.dtype("V3")
 _SHOWN = 127  # a pixel counts as garment when its opacity lies above this

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mirror.types import Picture, cv
 from render.compose.camera_match import CameraLook, Grain, look_at
 from render.gpu.drawing import Ratio
 from render.gpu.id_buffer import Box
-
-cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
-Picture = NDArray[np.uint8]
 
 _SHADOW_M = 0.011  # how wide the shadow at a hem or cuff is
 _REACH_M = 0.024  # as far as any of it is drawn

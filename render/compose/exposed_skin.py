@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from mirror.types import Picture, cv
 from render.compose.compositing import lay_over, visible
 from render.compose.contact_shadow import Grounding
 from render.gpu.drawing import Drawing
-
-cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
-Picture = NDArray[np.uint8]
 
 _SQUARE = np.ones((3, 3), np.uint8)
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from inference.body.model import BONES, BodyModel
 from mirror.messages import Body, Light, Rgb
+from mirror.types import Picture
 from render.compose.arm_order import ArmOrder
 from render.compose.background_model import Room
-from render.compose.compositing import Blend, Picture, composite
+from render.compose.compositing import Blend, composite
 from render.compose.contact_shadow import Grounding
 from render.compose.exposed_skin import show_skin
 from render.garments.cloth import Bolt, Cloth, Fitted

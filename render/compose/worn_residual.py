@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from mirror.types import Picture, cv
 from render.gpu.drawing import Drawing
 from render.gpu.id_buffer import BODY, COVER, FEET, LEGS, OVER
-
-cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
-Picture = NDArray[np.uint8]
 
 _REACH_M = 0.10  # as far beside body and garment worn clothes are looked for
 _LIKELY = 80  # of 255, that a pixel is worn clothes

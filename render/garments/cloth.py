@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from render.garments.mesh import Floats, SkinnedMesh, dense_weights, skin_points, spread_sample
+from mirror.types import F32
+from render.garments.mesh import SkinnedMesh, dense_weights, skin_points, spread_sample
 from render.gpu.resources import Mipmaps, SkinnedPrimitive, Texture
 
 MAX_BONES = 32  # that the shaders hold
@@ -49,7 +50,7 @@ class FollowedVertices:
         self._chosen = chosen
         self._shares = dense_weights(mesh.joints[chosen], mesh.weights[chosen], MAX_BONES)
 
-    def posed(self, rest: Floats, skin: Floats) -> Floats:
+    def posed(self, rest: F32, skin: F32) -> F32:
         """Camera-space (N, 3) of the vertices, from all rest vertices (V, 3) and matrices (J, 3, 4)."""
         return skin_points(rest[self._chosen], self._shares[:, : len(skin)], skin)
 
@@ -61,19 +62,19 @@ class Surface:
         self.mesh = mesh
         self.size_steps = size_steps
         self.primitive = SkinnedPrimitive(mesh, opening_m)
-        self._shape: Floats | None = None
-        self.rest: Floats = mesh.positions
+        self._shape: F32 | None = None
+        self.rest: F32 = mesh.positions
 
     def upload(self) -> None:
         """Take it to the GPU."""
         self.primitive._add_to_context()
 
-    def sink(self, share: Floats) -> None:
+    def sink(self, share: F32) -> None:
         """Let the depth-only body lie so much (V,), 0..1, of its way under its skin."""
         self.primitive.sink(share)
         self.primitive.move(self.rest)
 
-    def reshape(self, shape: Floats) -> bool:
+    def reshape(self, shape: F32) -> bool:
         """Follow the body's shape; True if the rest vertices changed."""
         if self._shape is not None and self.mesh.change_bound(self._shape, shape) <= _RESHAPE_M:
             return False
@@ -107,7 +108,7 @@ class Fabric:
     """A fabric on the GPU; several garments may be of it."""
 
     def __init__(self, bolt: Bolt) -> None:
-        self.repeats: Floats = np.reciprocal(np.array(bolt.repeat_m, np.float32))
+        self.repeats: F32 = np.reciprocal(np.array(bolt.repeat_m, np.float32))
         self.albedo = Texture(bolt.albedo)
         self.relief = Texture(bolt.relief)
 
@@ -135,7 +136,7 @@ class Fitted(Surface):
     def __init__(self, cloth: Cloth) -> None:
         super().__init__(cloth.mesh, cloth.size_steps, _OPENING_M)
         self.cloth = cloth
-        self.under: Floats | None = None  # of a body's surface, how surely it lies under this
+        self.under: F32 | None = None  # of a body's surface, how surely it lies under this
         self._bolt = Bolt.of(cloth.albedo, cloth.relief, cloth.repeat_m)
         flat = np.array([[[128, 128, OPEN]]], np.uint8)
         self._detail = Mipmaps.of(flat if cloth.detail is None else cloth.detail, colour=False)

@@ -14,11 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from inference.body.model import BONES
 from mirror.errors import MirrorError
+from mirror.types import F32
 from mirror.wardrobe import find_folder, list_folders, read_page
 from render.garments import glb
 from render.garments.mesh import vertex_normals, vertex_tangents
-
-F32 = NDArray[np.float32]
 
 Metres = Annotated[float, Meta(gt=0.0, le=10.0)]
 Kind = Literal["tshirt", "long_sleeve", "tank_top", "trousers", "shorts", "skirt", "dress"]

@@ -20,8 +20,7 @@ import pygltflib as gltf
 from numpy.typing import NDArray
 
 from mirror.errors import MirrorError
-
-F32 = NDArray[np.float32]
+from mirror.types import F32
 
 _DTYPES = {
     5120: np.int8,

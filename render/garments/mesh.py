@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from inference.body.model import BONES, BodyModel
-
-Floats = NDArray[np.float32]
+from mirror.types import F32
 
 # Edge of the cells (metres) within which the depth-only body is reduced to one vertex: the
 # model spends over half its triangles on face, fingers and toes. Limbs, whose outline cuts
@@ -43,20 +42,20 @@ class SkinnedMesh:
     lies under the skin. source: (V,) the body model's vertices that a reduced surface has kept.
     """
 
-    positions: Floats
-    normals: Floats
+    positions: F32
+    normals: F32
     faces: NDArray[np.int32]
     joints: NDArray[np.uint8]
-    weights: Floats
+    weights: F32
     shape_basis: NDArray[np.floating]
-    size_step: Floats | None = None
-    texcoords: Floats | None = None
-    tangents: Floats | None = None
-    inward: Floats | None = None
-    detail_uv: Floats | None = None
+    size_step: F32 | None = None
+    texcoords: F32 | None = None
+    tangents: F32 | None = None
+    inward: F32 | None = None
+    detail_uv: F32 | None = None
     source: NDArray[np.intp] | None = None
     # The most that one unit of each coefficient moves any vertex; bounds a change cheaply.
-    reach: Floats = field(init=False)
+    reach: F32 = field(init=False)
 
     def __post_init__(self) -> None:
         count = len(self.positions)
@@ -80,61 +79,61 @@ class SkinnedMesh:
         reach = np.linalg.norm(self.shape_basis.astype(np.float32), axis=2)
         object.__setattr__(self, "reach", reach.max(axis=1) if count else reach.sum(axis=1))
 
-    def rest(self, shape: Floats, size_steps: float = 0.0) -> Floats:
+    def rest(self, shape: F32, size_steps: float = 0.0) -> F32:
         """Rest vertices (V, 3) of the given shape (K,) and number of sizes above the base size."""
         moved = np.tensordot(shape.astype(np.float32), self.shape_basis.astype(np.float32), axes=1)
-        vertices: Floats = self.positions + moved
+        vertices: F32 = self.positions + moved
         if self.size_step is not None and size_steps:
             vertices = vertices + np.float32(size_steps) * self.size_step
         return vertices
 
-    def change_bound(self, before: Floats, after: Floats) -> float:
+    def change_bound(self, before: F32, after: F32) -> float:
         """The most (metres) that any rest vertex can move between two shapes (K,)."""
         return float(np.abs(after - before) @ self.reach)
 
 
-def arm_share(joints: NDArray[np.uint8], weights: Floats) -> Floats:
+def arm_share(joints: NDArray[np.uint8], weights: F32) -> F32:
     """How much of each vertex (V,) hangs on the bones of an arm, 0..1."""
     return _share(joints, weights, ("upper_arm", "forearm", "hand", "fingers", "thumb"))
 
 
-def leg_share(joints: NDArray[np.uint8], weights: Floats) -> Floats:
+def leg_share(joints: NDArray[np.uint8], weights: F32) -> F32:
     """How much of each vertex (V,) hangs on the bones of a leg, 0..1."""
     return _share(joints, weights, ("thigh", "shin", "foot", "toes"))
 
 
-def _share(joints: NDArray[np.uint8], weights: Floats, parts: tuple[str, ...]) -> Floats:
+def _share(joints: NDArray[np.uint8], weights: F32, parts: tuple[str, ...]) -> F32:
     of_part = np.array([any(part in bone for part in parts) for bone in BONES] + [False] * 226)
-    share: Floats = np.sum(weights * of_part[joints], axis=1).astype(np.float32)
+    share: F32 = np.sum(weights * of_part[joints], axis=1).astype(np.float32)
     return share
 
 
-def dense_weights(joints: NDArray[np.uint8], weights: Floats, bones: int) -> Floats:
+def dense_weights(joints: NDArray[np.uint8], weights: F32, bones: int) -> F32:
     """The share of every bone in every vertex: (N, bones) from the four of each."""
     dense = np.zeros((len(joints), bones), np.float32)
     np.add.at(dense, (np.arange(len(joints))[:, None], joints), weights)
     return dense
 
 
-def skin_points(points: Floats, shares: Floats, skin: Floats) -> Floats:
+def skin_points(points: F32, shares: F32, skin: F32) -> F32:
     """Skin rest points (N, 3), metres, with matrices (J, 3, 4) into camera space (N, 3).
 
     shares: (N, J) as ``dense_weights`` gives them.
     """
     matrices = (shares @ skin.reshape(len(skin), 12)).reshape(-1, 3, 4)
     homogeneous = np.concatenate([points, np.ones((len(points), 1), np.float32)], axis=1)
-    camera: Floats = np.einsum("nij,nj->ni", matrices, homogeneous)
+    camera: F32 = np.einsum("nij,nj->ni", matrices, homogeneous)
     return camera
 
 
-def project(points: Floats, intrinsics: tuple[float, float, float, float]) -> Floats:
+def project(points: F32, intrinsics: tuple[float, float, float, float]) -> F32:
     """Project camera-space points (N, 3) to pixels (N, 2); points must lie before the camera."""
     lens = np.asarray(intrinsics, np.float32)
-    pixels: Floats = points[:, :2] / points[:, 2:3] * lens[:2] + lens[2:]
+    pixels: F32 = points[:, :2] / points[:, 2:3] * lens[:2] + lens[2:]
     return pixels
 
 
-def near_openings(positions: Floats, faces: NDArray[np.integer], reach: float) -> NDArray[np.bool_]:
+def near_openings(positions: F32, faces: NDArray[np.integer], reach: float) -> NDArray[np.bool_]:
     """Which faces (F,) lie within ``reach`` metres of an open edge of the surface.
 
     Only there can one look into a garment. Vertices that share a position count as joined; a
@@ -152,7 +151,7 @@ def near_openings(positions: Floats, faces: NDArray[np.integer], reach: float) -
     return near
 
 
-def spread_sample(positions: Floats, spacing: float) -> NDArray[np.intp]:
+def spread_sample(positions: F32, spacing: float) -> NDArray[np.intp]:
     """Indices of one vertex in each occupied cell of a grid of ``spacing`` metres.
 
     Every vertex lies within sqrt(3) * spacing of a chosen one, so that the sample and a margin
@@ -163,7 +162,7 @@ def spread_sample(positions: Floats, spacing: float) -> NDArray[np.intp]:
     return chosen
 
 
-def vertex_normals(positions: Floats, faces: NDArray[np.integer]) -> Floats:
+def vertex_normals(positions: F32, faces: NDArray[np.integer]) -> F32:
     """Area-weighted unit normals (V, 3), smooth across vertices that share a position."""
     _, welded = np.unique(positions.round(5), axis=0, return_inverse=True)
     welded = welded.reshape(-1)
@@ -177,9 +176,7 @@ def vertex_normals(positions: Floats, faces: NDArray[np.integer]) -> Floats:
     return normals.astype(np.float32)
 
 
-def vertex_tangents(
-    positions: Floats, normals: Floats, texcoords: Floats, faces: NDArray[np.integer]
-) -> Floats:
+def vertex_tangents(positions: F32, normals: F32, texcoords: F32, faces: NDArray[np.integer]) -> F32:
     """Tangents (V, 4) of texture coordinates (V, 2): unit xyz towards +u, w the bitangent's sign."""
     corner, uv = positions[faces].astype(np.float64), texcoords[faces].astype(np.float64)
     e1, e2 = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
@@ -222,24 +219,24 @@ def body_surface(model: BodyModel, hand_m: float = 0.0) -> SkinnedMesh:
     return coarsened(full, _by_region(model.region, _CELL_M))
 
 
-def under(body: SkinnedMesh, garment: SkinnedMesh) -> Floats:
+def under(body: SkinnedMesh, garment: SkinnedMesh) -> F32:
     """How surely (V,), 0..1, each vertex of the body lies under the garment, both at rest."""
     found = cKDTree(garment.positions).query(body.positions)[1]
     gap = garment.positions[found] - body.positions
     outward = np.einsum("ni,ni->n", gap, body.normals)
     aside = np.linalg.norm(gap - outward[:, None] * body.normals, axis=1)
     near = np.clip((_ASIDE_M[1] - aside) / (_ASIDE_M[1] - _ASIDE_M[0]), 0.0, 1.0)
-    lies: Floats = (near * (np.abs(outward) < _STANDS_OFF_M)).astype(np.float32)
+    lies: F32 = (near * (np.abs(outward) < _STANDS_OFF_M)).astype(np.float32)
     return lies
 
 
-def _by_region(region: NDArray[np.uint8], values: dict[int, float]) -> Floats:
+def _by_region(region: NDArray[np.uint8], values: dict[int, float]) -> F32:
     table = np.zeros(256, np.float32)
     table[list(values)] = list(values.values())
     return table[region]
 
 
-def coarsened(mesh: SkinnedMesh, cell: Floats) -> SkinnedMesh:
+def coarsened(mesh: SkinnedMesh, cell: F32) -> SkinnedMesh:
     """The mesh with all vertices in one cell of a grid merged into the one nearest their mean.
 
     cell: (V,) edge of the vertex's grid in metres, 0 to keep the vertex. Texture coordinates

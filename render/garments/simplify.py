@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from mirror.types import F64
 from render.garments.mesh import SkinnedMesh
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 # What garments are thinned out by: what moves by less lies below a pixel.
 TOLERANCE_M, LONGEST_M = 0.0015, 0.045
@@ -66,7 +66,7 @@ def simplified(
     return small, place
 
 
-def _locked(positions: Floats, faces: Ints, keep: Collection[int]) -> NDArray[np.bool_]:
+def _locked(positions: F64, faces: Ints, keep: Collection[int]) -> NDArray[np.bool_]:
     """Vertices (V,) that must stay: at open edges, at seams (where vertices are doubled), and ``keep``."""
     _, welded, count = np.unique(positions.round(5), axis=0, return_inverse=True, return_counts=True)
     locked: NDArray[np.bool_] = count[welded.reshape(-1)] > 1
@@ -91,9 +91,7 @@ def _sides(faces: Ints) -> Ints:
     return np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
 
 
-def _round(
-    positions: Floats, faces: Ints, locked: NDArray[np.bool_], tolerance: float, longest: float
-) -> Ints:
+def _round(positions: F64, faces: Ints, locked: NDArray[np.bool_], tolerance: float, longest: float) -> Ints:
     """Faces after one set of independent collapses."""
     sides = _sides(faces)
     pairs = np.unique(np.concatenate([sides, sides[:, ::-1]]), axis=0)  # (gone, stays), both ways
@@ -124,8 +122,8 @@ def _round(
 
 
 def _judge(
-    positions: Floats, faces: Ints, candidates: Ints, tolerance: float, longest: float
-) -> tuple[NDArray[np.bool_], Floats]:
+    positions: F64, faces: Ints, candidates: Ints, tolerance: float, longest: float
+) -> tuple[NDArray[np.bool_], F64]:
     """Which collapses are allowed (N,), and what each costs (metres)."""
     # For every candidate its faces around the vertex that goes: rows (candidate, face).
     order = np.argsort(faces.reshape(-1), kind="stable")
@@ -157,7 +155,7 @@ def _judge(
     return ~bad & (worst < tolerance) & (nearest < tolerance), worst + 0.02 * length
 
 
-def _unit_normals(corners: Floats) -> tuple[Floats, Floats]:
+def _unit_normals(corners: F64) -> tuple[F64, F64]:
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     length = np.linalg.norm(across, axis=1)
     return across / np.maximum(length, 1e-15)[:, None], length

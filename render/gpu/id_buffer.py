@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-cv: Any = cv2  # its stubs forget that what goes in as uint8 comes out as uint8
-Picture = NDArray[np.uint8]
+from mirror.types import Picture, cv
+
 Box = tuple[int, int, int, int]
 
 OVER = 128  # added to the tag of a sleeve in front of the face

@@ -16,8 +16,9 @@ import numpy as np
 from inference.body.model import BONES
 from inference.parts.skin_tone import encoded, skin_light
 from mirror.messages import Rgb
+from mirror.types import F32
 from render.garments.cloth import MAX_BONES, SAMPLE_M, Bolt, Cloth, Fabric, Fitted, FollowedVertices, Surface
-from render.garments.mesh import Floats, SkinnedMesh, project, spread_sample, under
+from render.garments.mesh import SkinnedMesh, project, spread_sample, under
 from render.gpu import gl  # first: chooses the OpenGL platform
 from render.gpu.drawing import Drawing, Ratio
 from render.gpu.id_buffer import BODY, FEET, LEGS, Box, bare_skin, garment_tags
@@ -106,7 +107,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         self._px_per_m = 0.0
         self._black = np.zeros((0, 0, 4), np.uint8)
         self._tone = np.zeros(3, np.float32)
-        self._lies_bare: Floats | None = None  # (V,) of the body, under no garment
+        self._lies_bare: F32 | None = None  # (V,) of the body, under no garment
         self._bare: FollowedVertices | None = None  # points where worn clothes are to be seen as skin
 
     def _program(self, fragment: str, **defines: int) -> Program:
@@ -163,7 +164,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         self._lies_bare = 1.0 - covered
         self._body.sink(covered)
 
-    def undress(self, cover: Floats, tone: Rgb | None) -> None:
+    def undress(self, cover: F32, tone: Rgb | None) -> None:
         """Show skin where worn clothes cover the body and no garment does.
 
         ``cover`` (V,) 0..1 for the vertices of the body's mesh; ``tone`` as in ``messages.Body``, without it
@@ -247,10 +248,10 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
 
     def submit(
         self,
-        skin: Floats,
+        skin: F32,
         intrinsics: Intrinsics,
-        shape: Floats,
-        light: Floats,
+        shape: F32,
+        light: F32,
         face_depth: float = 0.0,
         marks: bool = True,
     ) -> Box | None:
@@ -310,7 +311,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         return Drawing(picture, box, self._px_per_m, marks, self._resolution, skin, tags)
 
     def draw(
-        self, skin: Floats, intrinsics: Intrinsics, shape: Floats, light: Floats, face_depth: float = 0.0
+        self, skin: F32, intrinsics: Intrinsics, shape: F32, light: F32, face_depth: float = 0.0
     ) -> Drawing | None:
         """``submit`` and ``collect`` in one."""
         self.submit(skin, intrinsics, shape, light, face_depth)
@@ -365,7 +366,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         y1 = int(min(float(height), -(-high[1].clip(-1e6, 1e6) // p) * p))
         return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
-    def _draw(self, box: Box, light: Floats, face_depth: float) -> None:
+    def _draw(self, box: Box, light: F32, face_depth: float) -> None:
         self._configure_main_framebuffer()
         GL.glBindFramebuffer(GL.GL_DRAW_FRAMEBUFFER, self._main_fb)
         GL.glViewport(0, 0, self.viewport_width, self.viewport_height)
@@ -435,7 +436,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         GL.glDisable(GL.GL_SCISSOR_TEST)
         gl.check("drawing")
 
-    def _projection(self) -> Floats:
+    def _projection(self) -> F32:
         """Clip matrix (4, 4): camera-space metres to the target, whose row 0 is the top."""
         fx, fy, cx, cy = self._intrinsics
         width, height = self.viewport_width, self.viewport_height

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from render.garments.mesh import Floats, SkinnedMesh, arm_share, near_openings, vertex_tangents
+from mirror.types import F32
+from render.garments.mesh import SkinnedMesh, arm_share, near_openings, vertex_tangents
 from render.gpu import gl  # first: chooses the OpenGL platform
 
 # isort: split
@@ -51,7 +52,7 @@ class SkinnedPrimitive(Primitive):  # type: ignore[misc]
         detail = np.zeros((count, 2), np.float32) if mesh.detail_uv is None else mesh.detail_uv
         self._texcoords = np.concatenate([uv, detail], axis=1).astype(np.float32)
         # Normals change little with the shape: the depth-only surface stays as far under the skin.
-        self._offset: Floats | None = None if mesh.inward is None else mesh.inward[:, None] * mesh.normals
+        self._offset: F32 | None = None if mesh.inward is None else mesh.inward[:, None] * mesh.normals
         self._arm = arm_share(mesh.joints, mesh.weights)
         self._full_offset = self._offset
         self._position_buffer = self._cover_buffer = 0
@@ -92,12 +93,12 @@ class SkinnedPrimitive(Primitive):  # type: ignore[misc]
         GL.glEnableVertexAttribArray(location)
         return buffer
 
-    def _placed(self, positions: NDArray[Any]) -> Floats:
+    def _placed(self, positions: NDArray[Any]) -> F32:
         """Where the vertices are drawn (V, 3): for the depth-only body somewhat under its skin."""
         drawn = positions if self._offset is None else positions - self._offset
         return np.ascontiguousarray(drawn, np.float32)
 
-    def move(self, positions: Floats) -> None:
+    def move(self, positions: F32) -> None:
         """Replace the rest vertices (V, 3)."""
         if positions.shape != np.shape(self.positions):
             raise ValueError(f"{positions.shape} rest vertices for {np.shape(self.positions)}")
@@ -106,13 +107,13 @@ class SkinnedPrimitive(Primitive):  # type: ignore[misc]
         GL.glBufferSubData(GL.GL_ARRAY_BUFFER, 0, positions.nbytes, positions)
         GL.glBindBuffer(GL.GL_ARRAY_BUFFER, 0)
 
-    def cover(self, cover: Floats) -> None:
+    def cover(self, cover: F32) -> None:
         """Tell how far worn clothes cover each vertex (V,) of a depth-only body, 0..1."""
         GL.glBindBuffer(GL.GL_ARRAY_BUFFER, self._cover_buffer)
         GL.glBufferSubData(GL.GL_ARRAY_BUFFER, 0, cover.nbytes, cover)
         GL.glBindBuffer(GL.GL_ARRAY_BUFFER, 0)
 
-    def sink(self, share: Floats) -> None:
+    def sink(self, share: F32) -> None:
         """Have the depth-only body lie so much (V,), 0..1, of its way under its skin; ``move`` it then."""
         if self._full_offset is not None:
             self._offset = self._full_offset * share[:, None]
@@ -233,17 +234,17 @@ class Program:
             self._locations[name] = location
         return self._locations[name]
 
-    def rows(self, name: str, values: Floats) -> None:
+    def rows(self, name: str, values: F32) -> None:
         """Set an array of vec4, vec3 or vec2 from (N, 4), (N, 3) or (N, 2) float32."""
         values = np.ascontiguousarray(values, np.float32)
         call = {4: GL.glUniform4fv, 3: GL.glUniform3fv, 2: GL.glUniform2fv}[values.shape[1]]
         call(self._at(name), len(values), values)
 
-    def matrix(self, name: str, value: Floats) -> None:
+    def matrix(self, name: str, value: F32) -> None:
         """Set a mat4 from (4, 4) row-major float32."""
         GL.glUniformMatrix4fv(self._at(name), 1, GL.GL_TRUE, np.ascontiguousarray(value, np.float32))
 
-    def numbers(self, name: str, values: Floats) -> None:
+    def numbers(self, name: str, values: F32) -> None:
         """Set an array of floats from (N,) float32."""
         GL.glUniform1fv(self._at(name), len(values), np.ascontiguousarray(values, np.float32))
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array, exp_so3
+from inference.body.kinematics import exp_so3
 from inference.body.model import BONES, BodyModel
 from inference.fit.fitter import FACING
+from mirror.types import F64
 
 WIDTH, HEIGHT = 640, 480
 CAMERA = Intrinsics.from_field_of_view(60.0, WIDTH, HEIGHT)
@@ -21,17 +22,17 @@ CAMERA = Intrinsics.from_field_of_view(60.0, WIDTH, HEIGHT)
 class Person:
     """What a perfect pose network would say: landmarks px, world metres, mask; and the truth."""
 
-    landmarks: Array
-    world: Array
+    landmarks: F64
+    world: F64
     mask: NDArray[np.uint8]
-    points: Array  # camera space
-    vertices: Array  # camera space
+    points: F64  # camera space
+    vertices: F64  # camera space
 
 
 def person(
     model: BodyModel,
     turns: dict[str, tuple[float, float, float]] | None = None,
-    shape: Array | None = None,
+    shape: F64 | None = None,
     place: tuple[float, float, float] = (0.0, 0.0, 2.6),
     yaw: float = 0.0,
     noise_px: float = 0.0,

@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
+from mirror.types import F64, I64
 
 # How many people of which ages (years, from, to).
 AGES = ((420, 18.0, 75.0), (70, 12.0, 18.0), (60, 6.0, 12.0))

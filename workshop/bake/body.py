@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from inference.body.model import BONES, LANDMARKS, PARENTS, REGIONS
+from mirror.types import F64, I64
 from workshop.bake import measures as bake_measures
 from workshop.bake import mesh
-from workshop.bake.anny_samples import F64, I64, Samples, sample
+from workshop.bake.anny_samples import Samples, sample
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPONENTS = 10

@@ -14,9 +14,9 @@ import argparse
 
 import numpy as np
 
-from inference.body.kinematics import Array
 from inference.body.model import BONES, BodyModel
 from inference.fit.landmark_residuals import LANDMARK_SHIFT, LEFT_LANDMARK
+from mirror.types import F64
 from render.gpu import gl
 from workshop.synthetic.people.bodies import TrueBody, of_one_shape
 from workshop.synthetic.people.motions import Motion
@@ -42,7 +42,7 @@ def random_body(model: BodyModel, rng: np.random.Generator) -> TrueBody:
     return TrueBody(0, own, shape, np.zeros_like(vertices))
 
 
-def look_at(body: TrueBody, number: int, rng: np.random.Generator) -> list[tuple[float, Array, Array, Array]]:
+def look_at(body: TrueBody, number: int, rng: np.random.Generator) -> list[tuple[float, F64, F64, F64]]:
     """(yaw rad, landmarks (33, 4) px, skin (J, 3, 4), (focal, cx, cy)) of one person from all sides."""
     worn = tuple(
         Wear(garment, fabric, float(rng.uniform(0.003, 0.02)))
@@ -64,7 +64,7 @@ def look_at(body: TrueBody, number: int, rng: np.random.Generator) -> list[tuple
     ]
 
 
-def offsets(seen: list[tuple[float, Array, Array, Array, Array]], name: str) -> tuple[Array, Array]:
+def offsets(seen: list[tuple[float, F64, F64, F64, F64]], name: str) -> tuple[F64, F64]:
     """(3,) metres from joint to landmark in its bone's frame, left side; RMS left over by yaw octant (8,).
 
     ``seen``: as from ``look_at``, with the rest joints (J, 3) of the person.

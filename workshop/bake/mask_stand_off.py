@@ -15,11 +15,12 @@ import argparse
 import numpy as np
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array, Pose
+from inference.body.kinematics import Pose
 from inference.body.model import BONES, BodyModel
 from inference.fit.anatomy import GIRTH_GROUPS, Anatomy
 from inference.fit.distance_field import DistanceField, distance_field
 from inference.fit.outline_residuals import Outline
+from mirror.types import F64
 from render.gpu import gl
 from workshop.bake.people import at_rest
 from workshop.synthetic.people.bodies import TrueBody, true_body
@@ -41,8 +42,8 @@ OWN, FLOOR_M = 0.05, 0.003  # of the covariance: share that no part has with ano
 
 
 def stand_off(
-    outline: Outline, anatomy: Anatomy, skin: Array, joints: Array, field: DistanceField, camera: Intrinsics
-) -> Array:
+    outline: Outline, anatomy: Anatomy, skin: F64, joints: F64, field: DistanceField, camera: Intrinsics
+) -> F64:
     """Metres (G,) from a known body to the mask's edge by group of girth; NaN where none of it shows.
 
     ``outline`` of that body, ``skin`` (J, 3, 4) its skinning matrices to camera space, ``joints`` (J, 3) its
@@ -60,7 +61,7 @@ def stand_off(
     return out
 
 
-def spread(people: Array) -> tuple[Array, Array]:
+def spread(people: F64) -> tuple[F64, F64]:
     """Mean (G,) and covariance (G, G) of stand-offs (N, G) with gaps (NaN)."""
     mean = np.nanmean(people, axis=0)
     known = np.isfinite(people)
@@ -78,7 +79,7 @@ def wardrobe(rng: np.random.Generator) -> tuple[Wear, Wear]:
     return Wear(top, "jersey_navy", above), Wear(BOTTOMS[rng.integers(len(BOTTOMS))], "denim_indigo", below)
 
 
-def look_at(body: TrueBody, number: int, rng: np.random.Generator) -> Array:
+def look_at(body: TrueBody, number: int, rng: np.random.Generator) -> F64:
     """Stand-offs (n, G) of one person in so many pictures."""
     worn = wardrobe(rng)
     camera = (

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
 from inference.body.model import BONES, REGIONS
-from workshop.bake.anny_samples import F64, I64
+from mirror.types import F64, I64
 
 
 def _tape(points: F64, edges: I64, height: float) -> float:

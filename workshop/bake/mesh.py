@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
-from workshop.bake.anny_samples import F64, I64
+from mirror.types import F64, I64
 
 
 def boundary_loops(faces: I64) -> list[I64]:

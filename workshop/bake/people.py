@@ -21,8 +21,9 @@ from safetensors.numpy import save_file
 from scipy.spatial import cKDTree
 
 from inference.body.model import BONES, BodyModel
+from mirror.types import F64, I64
 from workshop.bake import measures as bake_measures
-from workshop.bake.anny_samples import F64, I64, sample
+from workshop.bake.anny_samples import sample
 from workshop.bake.body import joints_of, to_common_pose, weights_of
 
 COMMAND = "python -m workshop.bake.people"

@@ -8,12 +8,11 @@ with OpenCV. Kept simple on purpose; nothing of the mirror's own renderer is use
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mirror.types import Picture, cv
 from render.garments.fabric import Fabric
 from render.garments.garment import Garment
 from render.gpu import gl  # first: chooses the OpenGL platform
@@ -22,9 +21,6 @@ from render.gpu import gl  # first: chooses the OpenGL platform
 import pyrender
 import trimesh
 from PIL import Image
-
-cv: Any = cv2  # its stubs lose the types of pictures
-Picture = NDArray[np.uint8]
 
 _FOCAL = 0.87  # of the picture's width
 _SHOULDERS, _HIPS = (11, 12), (23, 24)

@@ -23,9 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 import capture
 from mirror import launch, models
@@ -33,11 +31,9 @@ from mirror.config import Config, load
 from mirror.errors import MirrorError
 from mirror.messages import Shown
 from mirror.supervisor import Supervisor
+from mirror.types import Picture, cv
 from render.garments.fabric import load_fabric
 from render.garments.garment import load_garment
-
-cv: Any = cv2  # its stubs lose the types of pictures
-Picture = NDArray[np.uint8]
 
 _CLIP = Path(capture.__file__).resolve().parent / "data" / "demo.mp4"
 _SIZES = ((640, 480), (1280, 720))

@@ -11,23 +11,18 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import av
-import cv2
 import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
 from inference.body.model import BONES, BodyModel
+from mirror.types import Floats, Picture, cv
 from render.compose.compositing import composite
 from render.gpu import gl
 from render.gpu.renderer import GarmentRenderer
 from workshop.synthetic.people.painted_mannequin import figure
-
-cv: Any = cv2  # its stubs lose the types of pictures
-Picture = NDArray[np.uint8]
-Floats = NDArray[np.floating[Any]]
 
 WIDTH, HEIGHT, FPS = 1280, 720, 25
 PHOTO_S, FIGURE_S = 5.0, 10.0

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from workshop.tailor.cut_surface import F64, I64
+from mirror.types import F32, F64, I64
 
-cv: Any = cv2
-F32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 WIDTH = 1024

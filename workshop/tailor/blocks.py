@@ -14,7 +14,8 @@ from safetensors import safe_open
 from scipy.spatial import cKDTree
 
 from inference.body.model import BONES
-from workshop.tailor.cut_surface import F64, I64, Surface, boundary_edges, clipped, subdivided, surface
+from mirror.types import F64, I64
+from workshop.tailor.cut_surface import Surface, boundary_edges, clipped, subdivided, surface
 
 _FILE = Path(__file__).resolve().parent / "data" / "blocks.safetensors"
 # Height (mean body, metres) at which a dress goes over from the tights block to the skirt's.

@@ -13,8 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
+from mirror.types import F64, I64
 
 # A vertex this near to a line (share of an edge) is slid onto it, so that no slivers arise.
 _SLIDE = 0.3

@@ -20,6 +20,7 @@ from scipy.sparse.csgraph import connected_components
 
 from inference.body.model import BONES, PARENTS, BodyModel
 from mirror.errors import MirrorError
+from mirror.types import F64, I64
 from mirror.wardrobe import read_page
 from render.garments import glb
 from render.garments.garment import BASE_SIZE, GarmentPage
@@ -29,7 +30,7 @@ from workshop.tailor import blocks as cut_blocks
 from workshop.tailor import cut_page, measures, shapes
 from workshop.tailor import detail as cut_detail
 from workshop.tailor import panels as cut_panels
-from workshop.tailor.cut_surface import F64, I64, Surface, clipped, edges_of, split
+from workshop.tailor.cut_surface import Surface, clipped, edges_of, split
 from workshop.tailor.drape import smoothstep
 
 _MARK = "# Below this line the cutter writes"

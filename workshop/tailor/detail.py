@@ -5,22 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
+from mirror.types import F32, F64, I64, cv
 from workshop.tailor.atlas import Atlas, spread
 from workshop.tailor.cut_page import Cut
-from workshop.tailor.cut_surface import F64, I64, boundary_edges
+from workshop.tailor.cut_surface import boundary_edges
 from workshop.tailor.drape import Limb, normals_of, smoothstep
 from workshop.tailor.folds import Folds
 from workshop.tailor.panels import pieces
 from workshop.tailor.shapes import BOTTOMS, HIP_Y, Place
-
-cv: Any = cv2
-F32 = NDArray[np.float32]
 
 OPEN = 240  # as in the renderer
 _VOXEL_M = 0.015

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from scipy.spatial import ConvexHull, cKDTree
 
-from workshop.tailor.cut_surface import F64, I64
+from mirror.types import F64, I64
 
 _AROUND = 96
 

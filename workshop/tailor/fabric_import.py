@@ -7,13 +7,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from inference.fabric.sample import Sample, normal_map, write_fabric
 from mirror.shading.colour import parse_palette, to_linear, to_srgb
+from mirror.types import F32
 from workshop.train.fabric.dataset import Swatch
-
-Array = NDArray[np.float32]
 
 _LARGEST = 1024  # px, a side
 _RELIEF_PX = 1.0
@@ -47,7 +45,7 @@ def import_fabric(swatch: Swatch, wardrobe: Path) -> Path:
     )
 
 
-def make_tileable(picture: Array, share: float = 0.125) -> Array:
+def make_tileable(picture: F32, share: float = 0.125) -> F32:
     """The picture (H, W, C) less ``share`` of each side, its borders cross-faded into each other."""
     for axis in (0, 1):
         moved = np.moveaxis(picture, axis, 0)

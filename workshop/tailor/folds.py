@@ -9,15 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mirror.types import F32, cv
 from workshop.tailor.drape import smoothstep
 from workshop.tailor.shapes import ARMPIT_Y, BOTTOMS, CROTCH_Y, Place
 
-cv: Any = cv2
-F32 = NDArray[np.float32]
 Strength = Any  # (N,) or a number
 
 _TILE = 256

@@ -20,12 +20,13 @@ from scipy.spatial import cKDTree
 
 from inference.body.model import BONES, PARENTS, BodyModel, rest_normals
 from mirror.errors import MirrorError
+from mirror.types import F64, I64
 from mirror.wardrobe import check_name
 from render.garments import glb
 from render.garments.garment import Garment, load_garment
 from render.garments.mesh import dense_weights, vertex_normals
 from workshop.tailor import measures, panels, shapes
-from workshop.tailor.cut_surface import F64, I64, umbrella
+from workshop.tailor.cut_surface import umbrella
 from workshop.tailor.cutter import four_weights, size_step, tables, thinned
 from workshop.tailor.drape import clear_of, normals_of, smoothed, smoothstep
 

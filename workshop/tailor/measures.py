@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import ConvexHull
 
-from workshop.tailor.cut_surface import F64, I64, boundary_edges, edges_of
+from mirror.types import F64, I64
+from workshop.tailor.cut_surface import boundary_edges, edges_of
 from workshop.tailor.shapes import BOTTOMS, CROTCH_Y, Place
 
 

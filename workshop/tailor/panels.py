@@ -8,7 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from workshop.tailor.cut_surface import F64, I64, boundary_edges
+from mirror.types import F64, I64
+from workshop.tailor.cut_surface import boundary_edges
 
 
 def wedges(faces: I64, seam: set[tuple[int, int]]) -> tuple[I64, I64]:

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mirror.types import F64
 from mirror.wardrobe import PACKAGED
 
-F64 = NDArray[np.float64]
 SIZE = 512
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.body.model import BONES, BodyModel
+from mirror.types import F64, I64
 from workshop.tailor.blocks import load
 from workshop.tailor.cut_page import Cut
-from workshop.tailor.cut_surface import F64, I64, Surface, umbrella
+from workshop.tailor.cut_surface import Surface, umbrella
 from workshop.tailor.drape import Hang, Limb, Tube, clear_of, normals_of, smoothed, smoothstep
 
 TOPS = ("tshirt", "long_sleeve", "tank_top")

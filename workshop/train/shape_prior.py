@@ -23,13 +23,13 @@ from pathlib import Path
 import numpy as np
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array
 from inference.body.model import BodyModel
 from inference.fit.anatomy import GIRTH_GROUPS, Anatomy
 from inference.fit.distance_field import distance_field
 from inference.fit.outline_residuals import Outline
 from inference.fit.shape_prior import SHIPPED, WEIGHTS, describe, standardised
 from mirror.errors import MirrorError
+from mirror.types import F64
 from workshop.bake.mask_stand_off import AGES, ANNY_SEED, stand_off
 from workshop.bake.people import at_rest
 from workshop.synthetic.people.bodies import TrueBody, true_body
@@ -53,8 +53,8 @@ class Example:
     """
 
     person: int
-    features: Array
-    values: Array
+    features: F64
+    values: F64
 
 
 def example(looks: Looks, body: TrueBody) -> Example:
@@ -82,7 +82,7 @@ def example(looks: Looks, body: TrueBody) -> Example:
     )
 
 
-def train(examples: Sequence[Example], components: int) -> tuple[dict[str, Array], Array]:
+def train(examples: Sequence[Example], components: int) -> tuple[dict[str, F64], F64]:
     """Arrays of a ``Physique``; and the share (n,) of each value's deviation that is told.
 
     ``components`` K of the shape. MirrorError with fewer examples than folds.
@@ -123,7 +123,7 @@ def train(examples: Sequence[Example], components: int) -> tuple[dict[str, Array
     return arrays, np.asarray(share)
 
 
-def _ridge(told: Array, values: Array, weight: Array) -> tuple[Array, Array]:
+def _ridge(told: F64, values: F64, weight: F64) -> tuple[F64, F64]:
     """Weights (F, n) and offsets (n,) from features (N, F) to values (N, n) with gaps (NaN)."""
     rows = np.hstack([told, np.ones((len(told), 1))])
     penalty = RIDGE * np.diag([1.0] * told.shape[1] + [0.0])

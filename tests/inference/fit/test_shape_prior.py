@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
-from inference.body.kinematics import Array
 from inference.body.model import BodyModel
 from inference.fit.anatomy import GIRTH_GROUPS
 from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter
 from inference.fit.shape_prior import FEATURES, WEIGHTS, Physique, describe
 from mirror.errors import MirrorError
+from mirror.types import F64
 from tests.inference.people import CAMERA, WIDTH, Person, person
 from workshop.evaluate.fit import bodies
 from workshop.synthetic.people.bodies import TrueBody, load_people
@@ -28,7 +28,7 @@ HIPS, KNEES, ANKLES = (23, 24), (25, 26), (27, 28)
 CLOTHES_PX = 7  # 3.5 cm at the distance of ``person``
 
 
-def features(seen: Person) -> Array:
+def features(seen: Person) -> F64:
     clothed = cv2.dilate(seen.mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * CLOTHES_PX + 1,) * 2))
     field = distance_field(np.asarray(clothed, np.uint8), WIDTH)
     assert field is not None

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from inference.light.surface_shading import shading, shading_of_parts
+from mirror.types import F32
 
-F32 = NDArray[np.float32]
 SIDE = 32
 SLOPES = np.array([[0.25, -0.1, 0.1], [0.1, 0.04, -0.06], [-0.08, -0.05, 0.04]], np.float32)  # of x, y, z
 

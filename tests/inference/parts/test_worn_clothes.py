@@ -15,11 +15,11 @@ from inference.parts.occlusion_masks import LayerMaker
 from inference.parts.skin_tone import SkinTone, encoded
 from inference.parts.worn_clothes import Clothing
 from mirror.messages import Light
+from mirror.types import Picture
 from tests.inference.parts.test_occlusion_masks import MODEL, SKIN_BGR, painted
 from tests.inference.people import CAMERA, WIDTH, person
 
 STEP_S = 0.1
-Picture = NDArray[np.uint8]
 BARE = ("left_forearm", "right_forearm")
 
 

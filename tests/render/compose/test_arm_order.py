@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference.body.kinematics import Array, exp_so3
+from inference.body.kinematics import exp_so3
 from inference.body.model import BONES, BodyModel
+from mirror.types import F32, F64
 from render.compose.arm_order import ArmOrder
-from render.garments.mesh import Floats
 
 MODEL = BodyModel.load()
 JOINTS = MODEL.joints
@@ -17,7 +17,7 @@ LENS = 900.0
 CHEST = BONES.index("chest")
 
 
-def posed(turns: dict[str, tuple[float, float, float]], yaw: float = 0.0) -> Floats:
+def posed(turns: dict[str, tuple[float, float, float]], yaw: float = 0.0) -> F32:
     """Skinning matrices of somebody 2.5 m away who faces the camera, or is turned by ``yaw`` rad."""
     rotations = np.tile(np.eye(3, dtype=np.float32), (len(BONES), 1, 1))
     rotations[0] = np.diag([1.0, -1.0, -1.0]) @ exp_so3(np.array([0.0, yaw, 0.0]))
@@ -27,12 +27,12 @@ def posed(turns: dict[str, tuple[float, float, float]], yaw: float = 0.0) -> Flo
     return MODEL.pose(rotations, JOINTS, place - JOINTS[0])
 
 
-def joint(skin: Floats, name: str) -> Array:
+def joint(skin: F32, name: str) -> F64:
     bone = BONES.index(name)
     return np.asarray(skin[bone, :, :3] @ JOINTS[bone] + skin[bone, :, 3], np.float64)
 
 
-def moved_to(skin: Floats, side: str, depth_m: float) -> Floats:
+def moved_to(skin: F32, side: str, depth_m: float) -> F32:
     """The forearm before the middle of the chest, its joints ``depth_m`` nearer than the chest's."""
     out = skin.copy()
     middle = joint(skin, "chest")
@@ -43,7 +43,7 @@ def moved_to(skin: Floats, side: str, depth_m: float) -> Floats:
     return out
 
 
-def surface(skin: Floats) -> tuple[float, float]:
+def surface(skin: F32) -> tuple[float, float]:
     """Depth of the trunk's front and back, at the height of the chest's joint."""
     vertices = MODEL.skinned(MODEL.vertices, skin)
     middle = joint(skin, "chest")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from mirror.types import Picture
 from render.compose.background_model import Room
 from render.gpu.drawing import Drawing
 from render.gpu.id_buffer import BODY, LEGS
@@ -16,7 +16,6 @@ STEP_NS = 500_000_000
 WORN = (40, 40, 200)
 BOTH = (True, True)
 TOP = (True, False)
-Picture = NDArray[np.uint8]
 
 
 def furnished(shift: int = 0) -> Picture:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mirror.types import Picture
 from render.compose.compositing import composite, lay_over
 from render.gpu.drawing import Drawing
 from render.gpu.id_buffer import OVER
 
 H, W = 180, 320
-Picture = NDArray[np.uint8]
 
 
 def picture(value: int = 200) -> Picture:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from mirror.messages import Rgb
+from mirror.types import Picture
 from render.compose.exposed_skin import show_skin
 from render.garments.mesh import SkinnedMesh, under
 from render.gpu import gl
@@ -20,7 +20,6 @@ W, H = 320, 240
 LENS = (300.0, 300.0, W / 2, H / 2)
 SHAPE = np.zeros(1, np.float32)
 TONE: Rgb = (0.8, 0.6, 0.5)
-Picture = NDArray[np.uint8]
 
 
 def body() -> SkinnedMesh:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference.body.kinematics import Array
 from inference.body.model import BONES, BodyModel
 from inference.fit.landmark_residuals import LEFT_LANDMARK
+from mirror.types import F64
 from workshop.bake.landmark_offsets import offsets, random_body
 from workshop.synthetic.people.motions import Choreography, Motion
 
@@ -15,7 +15,7 @@ LENS = np.array([900.0, 640.0, 360.0])
 TRUE = np.array([0.01, -0.04, 0.03])  # outwards, up, forward
 
 
-def views(outlier: bool) -> list[tuple[float, Array, Array, Array, Array]]:
+def views(outlier: bool) -> list[tuple[float, F64, F64, F64, F64]]:
     """One body from eight sides, its hip landmarks ``TRUE`` away from the joints."""
     body = random_body(BodyModel.load(), np.random.default_rng(1))
     out = []

@@ -18,6 +18,7 @@ from inference.fabric.generator import FabricGenerator
 from inference.fabric.sample import fill_palette, sample
 from mirror.errors import MirrorError
 from mirror.shading.colour import delta_e, dominant_colours, to_lab, write_palette
+from mirror.types import F32
 from workshop.evaluate.fabric.features import Classifier, distances, features, kid, pairwise
 from workshop.synthetic.fabric.quilting import quilt
 from workshop.synthetic.fabric.weave import COLOURS, NAMES, random_palette, weave
@@ -25,7 +26,6 @@ from workshop.train.fabric.dataset import build, tiles
 from workshop.train.fabric.split import halves, seen_in_training
 from workshop.train.fabric.swatches import TILE, SwatchSet, procedural_swatches
 
-Array = NDArray[np.float32]
 Pictures = NDArray[np.uint8]
 
 #: Seeds of the woven tiles: none is a training seed's neighbour by accident.
@@ -40,7 +40,7 @@ class Request:
     """What a sample was asked for: class and palette (k, 3) sRGB 0..1."""
 
     fabric_class: str
-    palette: Array
+    palette: F32
 
 
 def evaluate(
@@ -124,7 +124,7 @@ def border_ratio(picture: Pictures) -> float:
     return float(across.mean() / max(float(inside.mean()), 1e-6))
 
 
-def palette_error(picture: Pictures, palette: Array) -> float:
+def palette_error(picture: Pictures, palette: F32) -> float:
     """The largest ΔE2000 from an asked-for colour to the nearest dominant colour of the picture."""
     centres, share = dominant_colours(picture, 8)
     centres = centres[share >= _LEAST_SHARE]
@@ -190,7 +190,7 @@ def _woven(wish: Request, rng: np.random.Generator) -> Pictures:
 
 
 def _diversity(
-    samples: Array, wishes: list[Request], table: dict[str, Array], train: SwatchSet, held: SwatchSet
+    samples: F32, wishes: list[Request], table: dict[str, F32], train: SwatchSet, held: SwatchSet
 ) -> float:
     """Mean over classes of the samples' pairwise feature distance over the real ones'."""
     real = np.concatenate([table["floor"], table["held"]])
@@ -205,7 +205,7 @@ def _diversity(
 
 
 def _judge(
-    train: SwatchSet, train_features: Array, held: SwatchSet, held_features: Array, *, real: bool
+    train: SwatchSet, train_features: F32, held: SwatchSet, held_features: F32, *, real: bool
 ) -> tuple[Classifier, dict[str, float]]:
     """The classifier and its accuracy on tiles that it never saw.
 

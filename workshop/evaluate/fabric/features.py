@@ -15,8 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from mirror.errors import MirrorError
-
-Array = NDArray[np.float32]
+from mirror.types import F32
 
 #: Kernel, stride, expansion and depth of each of the sixteen blocks' stages.
 _STAGES = ((3, 1, 1, 1), (3, 2, 6, 2), (5, 2, 6, 2), (3, 2, 6, 3), (5, 1, 6, 3), (5, 2, 6, 4), (3, 1, 6, 1))
@@ -40,7 +39,7 @@ def _parameters() -> dict[str, Tensor]:
     return held
 
 
-def features(pictures: NDArray[np.uint8], batch: int = 16) -> Array:
+def features(pictures: NDArray[np.uint8], batch: int = 16) -> F32:
     """Feature vectors (n, WIDTH) of sRGB pictures (n, H, W, 3) uint8."""
     mean, spread = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     out = []
@@ -94,7 +93,7 @@ def _same(x: Tensor, weight: Tensor, stride: int, groups: int = 1) -> Tensor:
     return F.conv2d(F.pad(x, pads), weight, stride=stride, groups=groups)
 
 
-def kid(a: Array, b: Array, *, subsets: int = 50, size: int = 100, seed: int = 0) -> tuple[float, float]:
+def kid(a: F32, b: F32, *, subsets: int = 50, size: int = 100, seed: int = 0) -> tuple[float, float]:
     """Kernel inception distance of feature sets (n, d), (m, d): (mean, standard error) over subsets.
 
     Unbiased MMD^2 with k(x, y) = (x.y / d + 1)^3 (Binkowski et al., "Demystifying MMD GANs",
@@ -112,13 +111,13 @@ def kid(a: Array, b: Array, *, subsets: int = 50, size: int = 100, seed: int = 0
     return float(np.mean(values)), float(np.std(values) / np.sqrt(subsets))
 
 
-def pairwise(a: Array) -> float:
+def pairwise(a: F32) -> float:
     """Mean Euclidean distance between different rows of (n, d)."""
     far = distances(a, a)
     return float(far.sum() / (len(a) * (len(a) - 1)))
 
 
-def distances(a: Array, b: Array) -> Array:
+def distances(a: F32, b: F32) -> F32:
     """Euclidean distances (n, m) between rows of (n, d) and (m, d)."""
     squared = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
     return np.asarray(np.sqrt(np.maximum(squared, 0)), np.float32)
@@ -127,7 +126,7 @@ def distances(a: Array, b: Array) -> Array:
 class Classifier:
     """Multinomial logistic regression on features: the judge of whether a sample is of its class."""
 
-    def __init__(self, table: Array, labels: NDArray[np.int64], classes: int) -> None:
+    def __init__(self, table: F32, labels: NDArray[np.int64], classes: int) -> None:
         self._mean, self._spread = table.mean(0), table.std(0) + 1e-3
         x = torch.from_numpy((table - self._mean) / self._spread)
         y = torch.from_numpy(labels)
@@ -144,7 +143,7 @@ class Classifier:
         optimiser.step(loss)  # type: ignore[no-untyped-call]
         self._weight, self._bias = weight.detach().numpy(), bias.detach().numpy()
 
-    def predict(self, table: Array) -> NDArray[np.int64]:
+    def predict(self, table: F32) -> NDArray[np.int64]:
         """The class index of each row (n, d)."""
         scores = (table - self._mean) / self._spread @ self._weight.T + self._bias
         return np.asarray(scores.argmax(1), np.int64)

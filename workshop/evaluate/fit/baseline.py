@@ -6,14 +6,11 @@ estimation of transformation parameters between two point patterns"). No pose, n
 
 from __future__ import annotations
 
-from typing import Any
-
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.body.kinematics import Array
 from inference.body.model import BONES, BodyModel
+from mirror.types import F64, cv
 from render.garments.fabric import load_fabric
 from render.garments.garment import load_garment
 from render.garments.mesh import body_surface
@@ -22,7 +19,6 @@ from render.gpu import gl
 from render.gpu.renderer import GarmentRenderer
 from workshop.synthetic.people.backdrops import Camera
 
-cv: Any = cv2  # its stubs lose the types of pictures
 POINTS = [11, 12, 23, 24]  # shoulders and hips
 _SIZE = (1000, 1000)
 
@@ -51,14 +47,14 @@ class Yardstick:
         points = model.mean_landmarks[POINTS] @ camera.rotation.T + camera.translation
         self._points = points[:, :2] / points[:, 2:] * camera.focal + np.array(_SIZE) / 2
 
-    def mask(self, landmarks: Array, size: tuple[int, int]) -> NDArray[np.bool_]:
+    def mask(self, landmarks: F64, size: tuple[int, int]) -> NDArray[np.bool_]:
         """The garment (H, W) laid on ``landmarks`` (33, 2+) px, in a frame of ``size`` (width, height)."""
         matrix = similarity(self._points, landmarks[POINTS, :2])
         moved: NDArray[np.uint8] = cv.warpAffine(self._picture, matrix, size)
         return moved > 127
 
 
-def similarity(source: Array, target: Array) -> Array:
+def similarity(source: F64, target: F64) -> F64:
     """The rotation, scale and shift (2, 3) that takes points (N, 2) nearest to others; never a mirror."""
     middle, aim = source.mean(0), target.mean(0)
     a, b = source - middle, target - aim

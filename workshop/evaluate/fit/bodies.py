@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from inference.body.kinematics import Array
 from inference.body.model import BONES, REGIONS, BodyModel, rest_normals
 from inference.fit.anatomy import Anatomy
+from mirror.types import F32, F64
 from render.garments.mesh import dense_weights, skin_points
 from workshop.bake import measures as bake_measures
-
-F32 = NDArray[np.float32]
 
 JOINTS = tuple(
     BONES.index(f"{side}_{bone}")
@@ -29,7 +26,7 @@ LENGTHS = ("shoulder_width", "arm", "inseam")
 _TRUNK = [REGIONS.index(name) for name in ("torso", "hips")]
 
 
-def joints_of(skin: F32, rest: F32, chosen: tuple[int, ...] = JOINTS) -> Array:
+def joints_of(skin: F32, rest: F32, chosen: tuple[int, ...] = JOINTS) -> F64:
     """Camera-space joints (n, 3) from skinning matrices (J, 3, 4) and rest joints (J, 3)."""
     index = list(chosen)
     return np.asarray(

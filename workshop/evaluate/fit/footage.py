@@ -7,18 +7,15 @@ top, which should cover every kind of worn top.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from capture.sources.clip import Clip
 from mirror.errors import MirrorError
+from mirror.types import cv
 from workshop.evaluate.fit import masks
 from workshop.evaluate.fit.lock_step import Follower, Wardrobe
-
-cv: Any = cv2  # its stubs lose the types of pictures
 
 MEASURES = ("coverage", "spill", "head_kept", "hands_kept")
 _GARMENT = "long_sleeve"

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.body.kinematics import Array
 from inference.body.model import BodyModel
 from inference.pose.tracker import PoseTracker
 from inference.process import BodyStage
@@ -16,12 +15,12 @@ from inference.resize import working_copy
 from mirror import models
 from mirror.config import Config
 from mirror.messages import Body
+from mirror.types import F64, Picture
 from render.compose.frame_composer import Dresser
 from render.garments.fabric import load_fabric
 from render.garments.garment import load_garment
 from render.garments.outfit import cloth_of
 
-Picture = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 
@@ -46,7 +45,7 @@ class Observed:
     """
 
     person: int = 0
-    landmarks: Array | None = None
+    landmarks: F64 | None = None
     skin: NDArray[np.float32] | None = None
     shape: NDArray[np.float32] | None = None
     outfits: tuple[Wearing, ...] = ()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-cv: Any = cv2  # its stubs lose the types of pictures
+from mirror.types import cv
+
 Mask = NDArray[np.bool_]
 
 

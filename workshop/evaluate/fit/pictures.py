@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from mirror.errors import MirrorError
+from mirror.types import Picture, cv
 from workshop.evaluate.fit.scoring import SceneScore
 from workshop.synthetic.people.truth import BOTTOM_SHOWN, TOP_SHOWN
-
-cv: Any = cv2  # its stubs lose the types of pictures
-Picture = NDArray[np.uint8]
 
 _COUNT = 10
 _SIZE = (960, 540)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from inference.body.kinematics import Array
+from mirror.types import F64
 
 _LAGS = 6  # frames either way
 
 
-def jitter(points: Array) -> float:
+def jitter(points: F64) -> float:
     """Root mean square length of the second difference of points (T, N, 2) px."""
     if len(points) < 3:
         return float("nan")
@@ -19,7 +19,7 @@ def jitter(points: Array) -> float:
     return float(np.sqrt((second**2).sum(-1).mean()))
 
 
-def lag(ours: Array, truth: Array) -> float:
+def lag(ours: F64, truth: F64) -> float:
     """Frames by which points (T, N, 2) trail behind the true ones: the peak of the cross-correlation.
 
     Of their speeds, so that where they are does not matter; a parabola finds the peak between frames.

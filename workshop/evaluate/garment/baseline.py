@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mirror.types import F32
 from workshop.tailor.alike.surface import Cloth
-
-F32 = NDArray[np.float32]
 
 _HEIGHTS = 8
 _PANELS = 6

@@ -11,12 +11,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.model import BodyModel
 from mirror.errors import MirrorError
+from mirror.types import F32, cv
 from mirror.wardrobe import PACKAGED
 from render.garments.garment import load_garment
 from workshop.evaluate.garment.baseline import nearest_by
@@ -24,9 +24,6 @@ from workshop.evaluate.garment.retrieval import found_first, precision, same_lab
 from workshop.tailor.alike.encoder import GarmentEncoder
 from workshop.tailor.alike.similar import embed_garment
 from workshop.train.garment.dataset import Instances
-
-cv: Any = cv2
-F32 = NDArray[np.float32]
 
 _BATCH = 32
 _SHOWN = 8  # garments found alike, in the picture

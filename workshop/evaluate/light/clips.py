@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 
 from capture.sources.clip import Clip
-from inference.body.kinematics import Array
 from inference.body.model import BodyModel
 from inference.light.analytic import TO_LINEAR
 from inference.light.network import Network
 from inference.light.tracker import Estimate, LightFollower
-from inference.resize import Picture, cv
 from mirror.config import InferenceConfig
 from mirror.shading.spherical_harmonics import LUMINANCE_RGB, angle_deg, main_direction
+from mirror.types import F64, Picture, cv
 from workshop.evaluate.light import sheet
 from workshop.evaluate.light.lamps import Turn
 from workshop.evaluate.light.observer import Looker, read_picture
@@ -44,7 +43,7 @@ class Footage:
     steps_deg: list[float] = field(default_factory=list)
     by_network: list[bool] = field(default_factory=list)
     told: dict[str, Any] = field(default_factory=dict)
-    shown: list[tuple[Picture, list[Array]]] = field(default_factory=list)
+    shown: list[tuple[Picture, list[F64]]] = field(default_factory=list)
 
     @property
     def by_network_share(self) -> float:
@@ -91,7 +90,7 @@ def _clip(
 ) -> None:
     clip = Clip(path)
     follower: LightFollower | None = None
-    last: Array | None = None
+    last: F64 | None = None
     begun_ns: int | None = None
     steps: list[float] = []
     chosen: list[Picture] = []

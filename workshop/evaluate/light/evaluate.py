@@ -19,14 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from inference.body.kinematics import Array
 from inference.body.model import BodyModel
 from inference.light.analytic import TO_LINEAR, LightEstimator, sh_basis, uniform_sh
 from inference.light.network import Network
 from inference.light.tracker import LightFollower
 from inference.light.weights import WEIGHTS
-from inference.resize import Picture
 from mirror.shading.spherical_harmonics import angle_deg, main_direction, sphere_normals
+from mirror.types import F64, Picture
 from workshop.evaluate.light import clips, lamps, sheet
 from workshop.synthetic.light.environment import Environment
 from workshop.synthetic.light.mannequins import Figure, FigureMaker
@@ -51,7 +50,7 @@ class Errors:
     si_rmse: list[float] = field(default_factory=list)
     rgb_angle: list[float] = field(default_factory=list)
 
-    def add(self, guess: Array, truth: Array, directed: bool = True) -> None:
+    def add(self, guess: F64, truth: F64, directed: bool = True) -> None:
         """Compare light (9, 3) with the truth; ``directed``: whether the guess has a main direction."""
         if directed:
             self.direction.append(angle_deg(main_direction(guess), main_direction(truth)))
@@ -73,7 +72,7 @@ class Errors:
         return out
 
 
-def sphere_errors(guess: Array, truth: Array) -> tuple[float, float, float]:
+def sphere_errors(guess: F64, truth: F64) -> tuple[float, float, float]:
     """RMSE, scale-invariant RMSE and RGB angle (degrees) of a diffuse sphere; see the module's head."""
     ours, theirs = (np.maximum(_BASIS @ np.asarray(sh, np.float64), 0.0) for sh in (guess, truth))
     scale = 0.8 / max(float(np.quantile(theirs, 0.9)), 1e-9)
@@ -181,7 +180,7 @@ def _shortfalls(summary: dict[str, float]) -> list[str]:
     return [f"not reached: {text}" for text in missed] or ["all goals reached"]
 
 
-Shown = list[tuple[Picture, list[Array]]]
+Shown = list[tuple[Picture, list[F64]]]
 
 
 def _rendered(
@@ -214,7 +213,7 @@ def _rendered(
     return errors, shown, figures * lights
 
 
-def _guesses(network: Network, model: BodyModel, figure: Figure, frame: Picture) -> tuple[Array, Array]:
+def _guesses(network: Network, model: BodyModel, figure: Figure, frame: Picture) -> tuple[F64, F64]:
     """What the live mirror and the analytic estimator would say of one frame."""
     follower = LightFollower(model, figure.camera, network)
     analytic = LightEstimator(model, figure.camera)
@@ -222,7 +221,7 @@ def _guesses(network: Network, model: BodyModel, figure: Figure, frame: Picture)
     return ours, analytic.estimate(frame, figure.mask, None, figure.fit)[0]
 
 
-def _frame_colour(frame: Picture) -> Array:
+def _frame_colour(frame: Picture) -> F64:
     """Light from everywhere of the frame's mean colour, at a middle reflectance."""
     mean = TO_LINEAR[frame].reshape(-1, 3).mean(0)[::-1] / _REFLECTANCE
     return np.asarray(uniform_sh()[:, None] * mean)

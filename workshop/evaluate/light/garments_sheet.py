@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from inference.body.kinematics import Array
 from inference.body.model import BodyModel
 from inference.light.network import Network
 from inference.light.tracker import LightFollower
-from inference.resize import Picture
+from mirror.types import F64, Picture
 from render.compose.compositing import composite
 from render.compose.contact_shadow import Grounding
 from render.garments.fabric import load_fabric
@@ -58,7 +57,7 @@ def six_lights(
     return np.hstack(columns)
 
 
-def _dressed(renderer: GarmentRenderer, frame: Picture, figure: Figure, light: Array) -> Picture:
+def _dressed(renderer: GarmentRenderer, frame: Picture, figure: Figure, light: F64) -> Picture:
     """The frame with the garment that the renderer wears, under a light (9, 3)."""
     camera, fit = figure.camera, figure.fit
     picture = frame.copy()

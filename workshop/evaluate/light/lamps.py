@@ -13,17 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.sources.clip import Clip
-from inference.body.kinematics import Array
 from inference.body.model import BodyModel
 from inference.light.analytic import TO_LINEAR, lamp_sh, uniform_sh
 from inference.light.network import Network
 from inference.light.tracker import LightFollower
-from inference.resize import Picture, cv
 from mirror.config import InferenceConfig
 from mirror.shading.spherical_harmonics import LUMINANCE_RGB, angle_deg, main_direction
+from mirror.types import F32, F64, Picture, cv
 from workshop.evaluate.light.observer import Look, Looker
 from workshop.synthetic.light.camera_response import Response, encode
-from workshop.synthetic.light.environment import F32, Environment, rays
+from workshop.synthetic.light.environment import Environment, rays
 from workshop.synthetic.light.mannequins import Figure
 
 _FPS = 25
@@ -48,7 +47,7 @@ class Turn:
     followed_s: float
     level_share: float
     direction_error: float
-    frames: list[tuple[Picture, Array]]
+    frames: list[tuple[Picture, F64]]
 
 
 def rendered_turn(
@@ -61,7 +60,7 @@ def rendered_turn(
     follower = LightFollower(model, figure.camera, network)
     behind = room.seen(figure.rotation, figure.camera.focal, figure.size) * 0.5
     lamps = [_lamp((-0.8, -0.4, -0.45), 1.0), _lamp((0.8, -0.4, -0.45), 0.5)]
-    found: list[tuple[float, Array, Picture]] = []
+    found: list[tuple[float, F64, Picture]] = []
     for number in range(round(_LENGTH_S * _FPS)):
         t = number / _FPS
         after = t >= _TURNED_S
@@ -101,7 +100,7 @@ def _relit(path: Path, network: Network, model: BodyModel, looker: Looker, whole
         return None
     begin_ns = looker.forget()
     follower: LightFollower | None = None
-    found: list[tuple[float, Array, Picture]] = []
+    found: list[tuple[float, F64, Picture]] = []
     where: Look | None = None
     for t, plain in _frames(path):
         # Where the person is, the frame before this one told.
@@ -154,7 +153,7 @@ def relit(frame: Picture, look: Look, after: bool, whole: bool) -> Picture:
 
 
 def judged(
-    name: str, found: Sequence[tuple[float, Array, Picture]], turned_s: float, truly: Array | None
+    name: str, found: Sequence[tuple[float, F64, Picture]], turned_s: float, truly: F64 | None
 ) -> Turn:
     """What times (s), lights (9, 3) and frames say of a lamp turned at ``turned_s``, towards ``truly``."""
     times: NDArray[np.float64] = np.array([t for t, _, _ in found])
@@ -175,7 +174,7 @@ def judged(
     )
 
 
-def _lamp(towards: tuple[float, float, float], strength: float) -> tuple[F32, Array]:
+def _lamp(towards: tuple[float, float, float], strength: float) -> tuple[F32, F64]:
     """Radiance (RAYS, 3) of a soft lamp in camera axes over an even ground, and about its light (9, 3)."""
     direction = np.array(towards) / np.linalg.norm(towards)
     weight = np.maximum(rays() @ direction, 0) ** 12

@@ -15,10 +15,10 @@ from inference.body.model import BodyModel
 from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter, Fit
 from inference.pose.tracker import PoseTracker
-from inference.resize import Picture
 from mirror import models
 from mirror.config import InferenceConfig
 from mirror.errors import MirrorError
+from mirror.types import Picture
 
 # The tracker follows people in time: so much later nobody is taken for the one before.
 _BETWEEN_NS = 10_000_000_000

@@ -8,17 +8,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from inference.body.kinematics import Array
-from inference.resize import Picture, cv
 from mirror.errors import MirrorError
 from mirror.shading.spherical_harmonics import main_direction, sphere_picture
+from mirror.types import F64, Picture, cv
 from workshop.synthetic.light.camera_response import encode
 
 _MARGIN = 0.06  # of the sphere's side
 _GREY = 0.5  # reflectance of the drawn sphere, so that light above the frame's white shows
 
 
-def sphere_bgr(sh: Array, side: int) -> Picture:
+def sphere_bgr(sh: F64, side: int) -> Picture:
     """A grey diffuse sphere (side, side, 3) BGR on dark ground, a dot where the main light comes from."""
     linear = _GREY * sphere_picture(sh, side)
     picture = (
@@ -31,7 +30,7 @@ def sphere_bgr(sh: Array, side: int) -> Picture:
     return np.asarray(picture)
 
 
-def beside(frame: Picture, lights: Sequence[Array], height: int) -> Picture:
+def beside(frame: Picture, lights: Sequence[F64], height: int) -> Picture:
     """A frame scaled to ``height`` with a sphere for each light to its right."""
     width = max(1, round(frame.shape[1] * height / frame.shape[0]))
     kind = cv2.INTER_AREA if height < frame.shape[0] else cv2.INTER_LINEAR
@@ -45,7 +44,7 @@ def beside(frame: Picture, lights: Sequence[Array], height: int) -> Picture:
     return np.hstack(parts)
 
 
-def write_beside(path: Path, frame: Picture, sh: Array) -> None:
+def write_beside(path: Path, frame: Picture, sh: F64) -> None:
     """Write the frame with its sphere as PNG. MirrorError if that fails."""
     height = int(np.clip(frame.shape[0], 240, 720))
     write(path, beside(frame, [sh], height))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from mirror.types import F32
 
 
 def quilt(
@@ -47,13 +47,13 @@ def quilt(
     return np.rint(out[:size, :size]).clip(0, 255).astype(np.uint8)
 
 
-def _draw(texture: Array, block: int, count: int, rng: np.random.Generator) -> Array:
+def _draw(texture: F32, block: int, count: int, rng: np.random.Generator) -> F32:
     h, w = texture.shape[:2]
     ys, xs = rng.integers(h - block + 1, size=count), rng.integers(w - block + 1, size=count)
     return np.stack([texture[y : y + block, x : x + block] for y, x in zip(ys, xs, strict=True)])
 
 
-def _seam(cost: Array) -> NDArray[np.bool_]:
+def _seam(cost: F32) -> NDArray[np.bool_]:
     """True to the right of the cheapest path from top to bottom of (H, W), the path included."""
     h, w = cost.shape
     total = cost.astype(np.float64)

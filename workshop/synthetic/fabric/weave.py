@@ -14,9 +14,8 @@ from scipy import ndimage
 
 from mirror.errors import MirrorError
 from mirror.shading.colour import to_linear, to_srgb
+from mirror.types import F32
 from workshop.synthetic.fabric.yarns import Cloth, fuzz, interlacing, knitted, smooth_noise, woven
-
-Array = NDArray[np.float32]
 
 #: Class to pixels per metre of the training tiles. A tile of 128 px shows the yarns of a plain
 #: cloth and one sett of a tartan; both cannot be had at one scale.
@@ -66,10 +65,10 @@ class Weave:
     """
 
     fabric_class: str
-    palette: Array
+    palette: F32
     albedo: NDArray[np.uint8]
-    height: Array
-    cycles: Array
+    height: F32
+    cycles: F32
     pixels_per_metre: float
 
     @property
@@ -117,7 +116,7 @@ def weave(fabric_class: str, palette: ArrayLike, size: int, rng: np.random.Gener
     )
 
 
-def random_palette(rng: np.random.Generator, count: int) -> Array:
+def random_palette(rng: np.random.Generator, count: int) -> F32:
     """``count`` sRGB colours (count, 3) that lie apart: cloth colours, from near black to near white."""
     while True:
         hue, chroma = rng.uniform(0, 2 * np.pi, count), rng.uniform(0, 1, count) ** 1.3 * 0.62
@@ -184,16 +183,16 @@ class _Loom:
         turn = across * grid[None, :] - along * grid[:, None]
         return self._shaded(cloth, 1 + strength * np.cos(2 * np.pi * turn))
 
-    def _mix(self, index: NDArray[np.integer]) -> Array:
+    def _mix(self, index: NDArray[np.integer]) -> F32:
         return np.asarray(np.eye(self.k, dtype=np.float32)[index % self.k])
 
-    def _yarn_dyed(self, cloth: Cloth, warp: NDArray[np.integer], weft: NDArray[np.integer]) -> Array:
+    def _yarn_dyed(self, cloth: Cloth, warp: NDArray[np.integer], weft: NDArray[np.integer]) -> F32:
         """Mix by the colour index of each warp and weft yarn."""
         return self._mix(np.where(cloth.warp_up, warp[cloth.across], weft[cloth.along]))
 
     def _solid(
         self, kind: str, pitch: tuple[float, float], steps: int = 4, **loom: float
-    ) -> tuple[Cloth, Array]:
+    ) -> tuple[Cloth, F32]:
         plan = interlacing(kind, steps)
         repeat = len(plan)
         warps = self._count(*pitch, repeat)
@@ -207,18 +206,18 @@ class _Loom:
         self._set(turns, turns, (hand * warps, wefts))
         return cloth, self._mix(np.where(cloth.warp_up, 0, 1))
 
-    def _plain(self) -> tuple[Cloth, Array, float]:
+    def _plain(self) -> tuple[Cloth, F32, float]:
         slub = self.rng.choice([0.08, 0.3, 0.45])
         # Two dyes are woven fine, as a chambray is; coarse they would be a chequerboard.
         pitch = (2.4, 6.0) if self.k == 1 else (1.7, 3.2)
         cloth, mix = self._solid("plain", pitch, slub=slub, wander=0.1 + 0.4 * slub)
         return self._slubbed(cloth, 0.3 * slub), mix, 1.0
 
-    def _twill(self) -> tuple[Cloth, Array, float]:
+    def _twill(self) -> tuple[Cloth, F32, float]:
         cloth, mix = self._solid("twill", (2.4, 4.6) if self.k == 1 else (2.0, 3.6))
         return self._waled(cloth, 0.16), mix, 0.9
 
-    def _satin(self) -> tuple[Cloth, Array, float]:
+    def _satin(self) -> tuple[Cloth, F32, float]:
         steps = int(self.rng.choice([5, 8]))
         cloth, mix = self._solid("satin", (1.6, 2.6), steps, relief=0.5, slub=0.05, wander=0.06)
         if self.k == 2:
@@ -230,7 +229,7 @@ class _Loom:
         lustre = lustre + 0.7 * smooth_noise(self.rng, self.size, self.size / 9, 5.0)
         return self._shaded(cloth, np.exp(0.07 * lustre)), mix, 0.35
 
-    def _denim(self) -> tuple[Cloth, Array, float]:
+    def _denim(self) -> tuple[Cloth, F32, float]:
         cloth, mix = self._solid("denim", (2.0, 3.6), slub=0.3, wander=0.16)
         # Ring-dyed warp: the white core shows in streaks along single warp yarns where they rub.
         fade = smooth_noise(self.rng, self.size, self.size / 10, 1.2)
@@ -240,7 +239,7 @@ class _Loom:
         mix[..., 0] = 1 - mix[..., 1]
         return cloth, mix, 1.5
 
-    def _jersey(self) -> tuple[Cloth, Array, float]:
+    def _jersey(self) -> tuple[Cloth, F32, float]:
         wales, courses = self._count(4.5, 9.0, 2), 0
         courses = max(2, round(wales * self.rng.uniform(1.1, 1.4) / 2) * 2)
         cloth = knitted(self.rng, self.size, wales, courses)
@@ -248,7 +247,7 @@ class _Loom:
         self._set((wales, courses), (wales, courses), (wales, courses))
         return cloth, self._mix(np.zeros(cloth.height.shape, int)), 1.0
 
-    def _rib(self) -> tuple[Cloth, Array, float]:
+    def _rib(self) -> tuple[Cloth, F32, float]:
         rib = int(self.rng.integers(1, 4))
         wales = self._count(4.0, 6.5, 2 * rib)
         courses = max(2, round(wales * self.rng.uniform(1.0, 1.3)))
@@ -256,7 +255,7 @@ class _Loom:
         self._set((wales / (2 * rib), courses), (wales / (2 * rib), courses), (wales, courses))
         return cloth, self._mix(np.zeros(cloth.height.shape, int)), 1.0
 
-    def _melange(self) -> tuple[Cloth, Array, float]:
+    def _melange(self) -> tuple[Cloth, F32, float]:
         wales = self._count(3.2, 5.0, 2)
         courses = max(2, round(wales * self.rng.uniform(1.1, 1.4)))
         cloth = knitted(self.rng, self.size, wales, courses)
@@ -282,7 +281,7 @@ class _Loom:
         band = np.searchsorted(edges, t, side="right").clip(max=len(order) - 1)
         return np.asarray(np.asarray(order, np.int64)[band])
 
-    def _stripe(self) -> tuple[Cloth, Array, float]:
+    def _stripe(self) -> tuple[Cloth, F32, float]:
         repeats = int(self.rng.choice([2, 3, 4, 5, 6, 8]))
         kind = str(self.rng.choice(["plain", "twill"]))
         repeat = len(interlacing(kind))
@@ -307,14 +306,14 @@ class _Loom:
         self._set((repeats, repeats), (warps / len(plan), wefts / len(plan)), (warps, wefts))
         return cloth
 
-    def _gingham(self) -> tuple[Cloth, Array, float]:
+    def _gingham(self) -> tuple[Cloth, F32, float]:
         repeats = int(self.rng.choice([2, 3, 4, 5, 6, 8]))
         yarns = self._count(1.15, 2.2, 4)
         cloth = self._checked("plain", repeats, yarns, yarns)
         colour = self._bands(repeats, yarns, [1.0, 1.0], [0, 1])
         return cloth, self._yarn_dyed(cloth, colour, colour), 0.8
 
-    def _tartan(self) -> tuple[Cloth, Array, float]:
+    def _tartan(self) -> tuple[Cloth, F32, float]:
         repeats = int(self.rng.choice([1, 1, 2, 2, 3]))
         yarns = self._count(1.1, 2.0, 4)
         cloth = self._checked("twill", repeats, yarns, yarns)
@@ -332,7 +331,7 @@ class _Loom:
         colour = self._bands(repeats, yarns, widths, order)
         return cloth, self._yarn_dyed(cloth, colour, colour), 1.1
 
-    def _houndstooth(self) -> tuple[Cloth, Array, float]:
+    def _houndstooth(self) -> tuple[Cloth, F32, float]:
         # Four dark and four light yarns both ways in 2/2 twill make the tooth.
         repeats = int(self.rng.choice([4, 5, 6, 7, 8]))
         yarns = repeats * 8
@@ -344,7 +343,7 @@ class _Loom:
         warps, wefts = self._count(1.3, 2.6, 2), self._count(1.3, 2.6, 2)
         return woven(self.rng, self.size, warps, wefts, interlacing("plain"), relief=0.55), warps, wefts
 
-    def _dots(self) -> tuple[Cloth, Array, float]:
+    def _dots(self) -> tuple[Cloth, F32, float]:
         cloth, warps, wefts = self._ground()
         repeats = int(self.rng.choice([2, 3, 4, 5, 6]))
         grid = (np.arange(self.size, dtype=np.float32) + 0.5) / self.size * repeats
@@ -358,7 +357,7 @@ class _Loom:
         self._set((repeats, repeats), (warps / 2, wefts / 2), (warps, wefts))
         return cloth, self._mix(index), 0.8
 
-    def _floral(self) -> tuple[Cloth, Array, float]:
+    def _floral(self) -> tuple[Cloth, F32, float]:
         cloth, warps, wefts = self._ground()
         repeats = int(self.rng.choice([2, 3]))
         index = floral_print(self.rng, self.size, repeats, self.k)

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-Array = NDArray[np.float32]
+from mirror.types import F32
+
 Index = NDArray[np.int64]
 
 
@@ -24,14 +25,14 @@ class Cloth:
     course) of each pixel. ``warp_up`` (N, N) bool: the warp shows there.
     """
 
-    height: Array
-    shade: Array
+    height: F32
+    shade: F32
     across: Index
     along: Index
     warp_up: NDArray[np.bool_]
 
 
-def smooth_noise(rng: np.random.Generator, size: int, sigma_y: float, sigma_x: float) -> Array:
+def smooth_noise(rng: np.random.Generator, size: int, sigma_y: float, sigma_x: float) -> F32:
     """Gaussian noise (size, size) blurred on the torus by the given sigmas in px, unit variance."""
     noise = np.fft.rfft2(rng.standard_normal((size, size), np.float32))
     fy, fx = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :]
@@ -41,7 +42,7 @@ def smooth_noise(rng: np.random.Generator, size: int, sigma_y: float, sigma_x: f
     return np.asarray(out / (out.std() + 1e-9), np.float32)
 
 
-def yarn_noise(rng: np.random.Generator, yarns: int, size: int, correlation: float) -> Array:
+def yarn_noise(rng: np.random.Generator, yarns: int, size: int, correlation: float) -> F32:
     """One smooth random thread of values per yarn, (yarns, size), unit variance, wrapping along it."""
     noise = rng.standard_normal((yarns, size), np.float32)
     out = ndimage.gaussian_filter1d(noise, correlation, axis=1, mode="wrap")
@@ -89,7 +90,7 @@ def woven(
     fu, fv = (u - np.floor(u) - 0.5).astype(np.float32), (v - np.floor(v) - 0.5).astype(np.float32)
     up = plan[j % n_rows, i % n_cols]
 
-    def float_end(f: Array, before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Array:
+    def float_end(f: F32, before: NDArray[np.bool_], after: NDArray[np.bool_]) -> F32:
         # Distance from the nearer end of the float, 0 at its dive under the other system, 1 away from it.
         ends = np.ones_like(f)
         ends = np.where(before != up, np.minimum(ends, (f + 0.5) * 1.6), ends)
@@ -163,7 +164,7 @@ def knitted(
     )
 
 
-def fuzz(rng: np.random.Generator, size: int, strength: float) -> Array:
+def fuzz(rng: np.random.Generator, size: int, strength: float) -> F32:
     """A multiplier (size, size) near 1: the nap, loose fibres in both directions and broad unevenness."""
     fibres = smooth_noise(rng, size, 0.6, 2.2) + smooth_noise(rng, size, 2.2, 0.6)
     broad = smooth_noise(rng, size, size / 14, size / 14)
@@ -171,6 +172,6 @@ def fuzz(rng: np.random.Generator, size: int, strength: float) -> Array:
     return np.asarray(out, np.float32)
 
 
-def _level(shade: NDArray[np.floating]) -> Array:
+def _level(shade: NDArray[np.floating]) -> F32:
     """The shade scaled to mean 1, so that a yarn's colour is the cloth's colour at arm's length."""
     return np.asarray(shade / shade.mean(), np.float32)

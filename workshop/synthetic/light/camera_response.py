@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.body.kinematics import Array
-from inference.resize import Picture, cv
 from mirror.shading.spherical_harmonics import LUMINANCE_RGB
-from workshop.synthetic.light.environment import F32
+from mirror.types import F32, F64, Picture, cv
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class Response:
     shows it. ``contrast`` bends the tone curve, ``blur`` px, ``read`` and ``shot`` noise, ``quality`` JPEG.
     """
 
-    gains: Array
+    gains: F64
     contrast: float
     blur: float
     read: float
@@ -50,9 +48,7 @@ def encode(linear: F32) -> F32:
     return np.where(linear <= 0.0031308, low, high).astype(np.float32)
 
 
-def response(
-    radiance: F32, person: NDArray[np.bool_], illuminant: Array, rng: np.random.Generator
-) -> Response:
+def response(radiance: F32, person: NDArray[np.bool_], illuminant: F64, rng: np.random.Generator) -> Response:
     """What a camera would choose for this picture, more or less well.
 
     Exposure: between frame and person to a middle grey; white balance: a share of the way from

@@ -12,14 +12,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from inference.body.kinematics import Array
-from inference.resize import cv
 from mirror.errors import MirrorError
 from mirror.shading.spherical_harmonics import LUMINANCE_RGB, irradiance
-
-F32 = NDArray[np.float32]
+from mirror.types import F32, F64, cv
 
 RAYS = 96  # directions in which shadows are known
 _COARSE = (64, 32)  # px of what is summed over: smaller than any lamp's penumbra matters here
@@ -55,7 +51,7 @@ class Environment:
         mean = float((colour @ LUMINANCE_RGB) @ solid / solid.sum())
         return Environment(self.name, (self.radiance / max(mean, 1e-9)).astype(np.float32))
 
-    def tinted(self, rgb: Array) -> Environment:
+    def tinted(self, rgb: F64) -> Environment:
         """Times a colour (3,)."""
         return Environment(self.name, (self.radiance * rgb).astype(np.float32))
 
@@ -65,7 +61,7 @@ class Environment:
         scaled = self.radiance * (luminance ** (power - 1.0))[..., None]
         return Environment(self.name, scaled.astype(np.float32))
 
-    def recoloured(self, power: float, towards: Array, rgb: Array) -> Environment:
+    def recoloured(self, power: float, towards: F64, rgb: F64) -> Environment:
         """Colours stronger (``power`` above 1) or paler, and times ``rgb`` (3,) ``towards`` (3,) a side.
 
         The colour goes smoothly to none on the other side; luminances stay.
@@ -78,12 +74,12 @@ class Environment:
         coloured = np.exp(logs + share * np.log(rgb).astype(np.float32))
         return Environment(self.name, coloured * (luminance / (coloured @ grey)[..., None]))
 
-    def _coarse(self) -> tuple[Array, Array, Array]:
+    def _coarse(self) -> tuple[F64, F64, F64]:
         """Directions (N, 3) world, radiance (N, 3), solid angle (N,)."""
         small = cv.resize(self.radiance, _COARSE, interpolation=cv.INTER_AREA).astype(np.float64)
         return _DIRECTIONS, small.reshape(-1, 3), _SOLID
 
-    def light(self, rotation: Array) -> tuple[Array, F32]:
+    def light(self, rotation: F64) -> tuple[F64, F32]:
         """Truth E/pi (9, 3) in camera axes, and the radiance (RAYS, 3) about each of ``rays()``.
 
         ``rotation`` (3, 3) takes world to camera axes.
@@ -95,7 +91,7 @@ class Environment:
         energy = np.stack([np.bincount(nearest, colour[:, c] * solid, RAYS) for c in range(3)], axis=1)
         return sh, (energy / (4 * np.pi / RAYS)).astype(np.float32)
 
-    def seen(self, rotation: Array, focal: float, size: tuple[int, int]) -> F32:
+    def seen(self, rotation: F64, focal: float, size: tuple[int, int]) -> F32:
         """The picture (h, w, 3) that a camera at the person takes, ``size`` (w, h), ``focal`` px."""
         width, height = size
         x, y = np.meshgrid(np.arange(width) + 0.5 - width / 2, np.arange(height) + 0.5 - height / 2)
@@ -115,7 +111,7 @@ class Environment:
         return picture
 
 
-def directions_of(size: tuple[int, int]) -> tuple[Array, Array]:
+def directions_of(size: tuple[int, int]) -> tuple[F64, F64]:
     """World directions (h * w, 3) of an equirectangular picture's pixels, and their solid angles."""
     width, height = size
     polar = (np.arange(height) + 0.5) / height * np.pi
@@ -135,7 +131,7 @@ def _around(width: int, height: int) -> F32:
     return directions_of((width, height))[0].astype(np.float32)
 
 
-def rays() -> Array:
+def rays() -> F64:
     """RAYS unit directions (RAYS, 3) spread evenly over the sphere (Fibonacci lattice), camera axes."""
     i = np.arange(RAYS) + 0.5
     y = 1 - 2 * i / RAYS

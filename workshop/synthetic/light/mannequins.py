@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array, Pose, exp_so3
+from inference.body.kinematics import Pose, exp_so3
 from inference.body.model import BONES, REGIONS, BodyModel, rest_normals
 from inference.fit.fitter import FACING, Fit
 from inference.light.analytic import TO_LINEAR
-from inference.resize import Picture, cv
+from mirror.types import F32, F64, Picture, cv
 from render.garments.cloth import Cloth
 from render.garments.fabric import list_fabrics, load_fabric
 from render.garments.garment import list_garments, load_garment
 from render.garments.mesh import SkinnedMesh, dense_weights, skin_points
 from render.garments.outfit import cloth_of
-from workshop.synthetic.light.environment import F32, RAYS, rays
+from workshop.synthetic.light.environment import RAYS, rays
 from workshop.synthetic.people.painted_mannequin import COLOURS, DEMO, layers, surface
 
 _PAINT = replace(DEMO, px_per_m=400, strand_px=0.4)
@@ -45,7 +45,7 @@ class Figure:
 
     size: tuple[int, int]
     camera: Intrinsics
-    rotation: Array
+    rotation: F64
     where: NDArray[np.intp]
     vertices: NDArray[np.intp]
     shares: F32
@@ -166,9 +166,9 @@ class FigureMaker:
         )
 
     def _placed(
-        self, rng: np.random.Generator, shape: Array, rotation: Array, turns: Array, camera: Intrinsics,
+        self, rng: np.random.Generator, shape: F64, rotation: F64, turns: F64, camera: Intrinsics,
         size: tuple[int, int],
-    ) -> tuple[F32, Array]:  # fmt: skip
+    ) -> tuple[F32, F64]:  # fmt: skip
         """Skinning matrices and the pelvis's place that put head and body where a shopper's are."""
         local = turns.copy()
         local[0] = rotation @ turns[0]
@@ -183,9 +183,7 @@ class FigureMaker:
         place = np.array([x - crown[0], y - crown[1], z - crown[2]])
         return self.model.pose(local, joints, place - joints[0]), place
 
-    def _guessed(
-        self, rng: np.random.Generator, shape: Array, rotation: Array, turns: Array, place: Array
-    ) -> Fit:
+    def _guessed(self, rng: np.random.Generator, shape: F64, rotation: F64, turns: F64, place: F64) -> Fit:
         """The fit, wrong by what fits are wrong by: some degrees, a centimetre, half a deviation."""
         local = turns @ exp_so3(rng.normal(0, 0.05, (len(BONES), 3)))
         local[0] = rotation @ exp_so3(rng.normal(0, 0.06, 3)) @ turns[0]
@@ -197,7 +195,7 @@ class FigureMaker:
         pose = Pose(local, place, world, np.zeros((len(BONES), 3)))
         return Fit(skin, guess, pose, np.zeros((33, 3)), 0.02, 1.0)
 
-    def _part(self, mesh: SkinnedMesh, shape: Array, steps: float, skin: F32, recede: float) -> _Part:
+    def _part(self, mesh: SkinnedMesh, shape: F64, steps: float, skin: F32, recede: float) -> _Part:
         rest = mesh.rest(shape.astype(np.float32), steps)
         shares = self._shares if mesh is self._skin else dense_weights(mesh.joints, mesh.weights, len(BONES))
         points = skin_points(rest, shares, skin)
@@ -239,7 +237,7 @@ class FigureMaker:
         return np.asarray(TO_LINEAR[np.clip(np.rint(mixed), 0, 255).astype(np.uint8)])
 
 
-def _pose(rng: np.random.Generator) -> Array:
+def _pose(rng: np.random.Generator) -> F64:
     """Joint rotations (J, 3, 3) relative to the parents: standing, arms about anywhere."""
     turns = np.tile(np.eye(3), (len(BONES), 1, 1))
 
@@ -330,7 +328,7 @@ def _roughened(rng: np.random.Generator, mask: Picture) -> Picture:
 
 
 def rasterise(
-    pixels: Array, depth: F32, faces: NDArray[np.int32], size: tuple[int, int]
+    pixels: F64, depth: F32, faces: NDArray[np.int32], size: tuple[int, int]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], F32]:
     """Covered pixels (P,), the nearest face (P,) at each and its barycentric shares (P, 3).
 

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.body.kinematics import Array
-from inference.resize import cv
 from mirror.shading.spherical_harmonics import blackbody_rgb
+from mirror.types import F32, F64, cv
 from workshop.synthetic.light.environment import Environment, directions_of
 
 _SIZE = (256, 128)  # px
-F32 = NDArray[np.float32]
 
 
 @dataclass
@@ -26,9 +24,9 @@ class _Patch:
     """A rectangle on the wall ``wall`` (0..5: -x, x, floor, ceiling, -z, z) between a and b."""
 
     wall: int
-    low: Array
-    high: Array
-    radiance: Array
+    low: F64
+    high: F64
+    radiance: F64
 
 
 def synthetic(rng: np.random.Generator) -> Environment:
@@ -42,7 +40,7 @@ def synthetic(rng: np.random.Generator) -> Environment:
     return Environment(kind, _room(rng, kind))
 
 
-def _colour_of_light(rng: np.random.Generator, kind: str) -> Array:
+def _colour_of_light(rng: np.random.Generator, kind: str) -> F64:
     if kind == "day":
         return blackbody_rgb(rng.uniform(5000, 10000))
     if kind == "lamp":
@@ -58,7 +56,7 @@ def _noise(rng: np.random.Generator, size: tuple[int, int], cells: int) -> F32:
     return out
 
 
-def _picture(radiance: Array) -> F32:
+def _picture(radiance: F64) -> F32:
     return np.asarray(radiance.reshape(_SIZE[1], _SIZE[0], 3), np.float32)
 
 
@@ -107,8 +105,8 @@ def _room(rng: np.random.Generator, kind: str) -> F32:
 
 
 def _sunlit(
-    rng: np.random.Generator, window: _Patch, points: Array, wall: NDArray[np.intp], inward: Array
-) -> Array:
+    rng: np.random.Generator, window: _Patch, points: F64, wall: NDArray[np.intp], inward: F64
+) -> F64:
     """The sun's cosine (N,) on points that it reaches through a window in a wall, else 0."""
     down, across = rng.uniform(0.3, 1.2), rng.uniform(-0.8, 0.8)
     axis = window.wall // 2
@@ -124,10 +122,10 @@ def _sunlit(
     return np.asarray(np.maximum(inward[wall] @ towards, 0) * reached)
 
 
-def _lights(rng: np.random.Generator, kind: str, half: Array) -> list[_Patch]:
+def _lights(rng: np.random.Generator, kind: str, half: F64) -> list[_Patch]:
     patches = []
 
-    def add(wall: int, width: float, height: float, radiance: Array) -> None:
+    def add(wall: int, width: float, height: float, radiance: F64) -> None:
         axis = wall // 2
         across = [k for k in range(3) if k != axis]
         centre = half * rng.uniform(-0.85, 0.85, 3)
@@ -175,7 +173,7 @@ def _lights(rng: np.random.Generator, kind: str, half: Array) -> list[_Patch]:
     return patches
 
 
-def _surfaces(rng: np.random.Generator, wall: NDArray[np.intp], points: Array, half: Array) -> Array:
+def _surfaces(rng: np.random.Generator, wall: NDArray[np.intp], points: F64, half: F64) -> F64:
     """Albedo (N, 3) of walls, floor and ceiling with furniture and pictures on them."""
     grey = rng.uniform(0.3, 0.85)
     # Paint and wood are more often warm than cold, and tint all light that they throw back.

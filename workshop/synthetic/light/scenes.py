@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.body.kinematics import Array
 from inference.light.analytic import sh_basis
-from inference.resize import Picture, cv
 from mirror.errors import MirrorError
+from mirror.types import F32, F64, Picture, cv
 from workshop.synthetic.light.camera_response import response
-from workshop.synthetic.light.environment import F32, Environment, read_hdr
+from workshop.synthetic.light.environment import Environment, read_hdr
 from workshop.synthetic.light.mannequins import Figure
 from workshop.synthetic.light.procedural_environments import synthetic
 
@@ -32,7 +31,7 @@ class Scene:
     """``frame`` (h, w, 3) uint8 BGR and its light E/pi (9, 3) in the frame's own linear colours."""
 
     frame: Picture
-    sh: Array
+    sh: F64
     surroundings: str
 
 
@@ -102,7 +101,7 @@ def shot(figure: Figure, around: Environment, rng: np.random.Generator, plain: f
     return Scene(camera.taken(linear, rng), sh * camera.gains, around.name)
 
 
-def _wall(sh: Array, size: tuple[int, int], rng: np.random.Generator) -> F32:
+def _wall(sh: F64, size: tuple[int, int], rng: np.random.Generator) -> F32:
     normal = np.array([[rng.normal(0, 0.3), rng.normal(0, 0.1), -1.0]])
     lit = np.maximum(sh_basis(normal / np.linalg.norm(normal)) @ sh, 0.0)[0]
     colour = np.clip(rng.uniform(0.1, 0.85) * np.exp(rng.normal(0, 0.15, 3)), 0.02, 0.92)

@@ -5,15 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from inference.body.kinematics import Array
-
-cv: Any = cv2  # its stubs lose the types of pictures
-Picture = NDArray[np.uint8]
-Floats = NDArray[np.float32]
+from mirror.types import F32, F64, Picture, cv
 
 _CEILING_M = 2.9
 
@@ -31,14 +25,14 @@ class Room:
 class Camera:
     """World (metres, y up, floor at 0) to camera space (OpenCV axes), and the lens in px."""
 
-    rotation: Array
-    translation: Array
+    rotation: F64
+    translation: F64
     focal: float
     size: tuple[int, int]
 
     @classmethod
     def looking(
-        cls, centre: Array, target: Array, field_of_view_deg: float, size: tuple[int, int], roll: float = 0.0
+        cls, centre: F64, target: F64, field_of_view_deg: float, size: tuple[int, int], roll: float = 0.0
     ) -> Camera:
         """At ``centre``, turned to ``target``; the field of view spans the picture's longer side."""
         forward = (target - centre) / np.linalg.norm(target - centre)
@@ -56,14 +50,14 @@ class Camera:
         """fx, fy, cx, cy in px."""
         return (self.focal, self.focal, self.size[0] / 2, self.size[1] / 2)
 
-    def place(self, bones: Array) -> Floats:
+    def place(self, bones: F64) -> F32:
         """Skinning matrices (J, 3, 4) into the world, as matrices into camera space."""
         view = np.einsum("ab,jbc->jac", self.rotation, bones)
         view[:, :, 3] += self.translation
-        placed: Floats = view.astype(np.float32)
+        placed: F32 = view.astype(np.float32)
         return placed
 
-    def rays(self, scale: int = 1) -> tuple[Array, Array]:
+    def rays(self, scale: int = 1) -> tuple[F64, F64]:
         """(centre (3,), directions (H, W, 3)) in the world of every pixel, ``scale`` times as fine."""
         width, height = self.size[0] * scale, self.size[1] * scale
         x = (np.arange(width) + 0.5) / scale - self.size[0] / 2
@@ -75,7 +69,7 @@ class Camera:
 class Backdrop:
     """A room seen by a camera: ``picture`` (H, W, 3) float32 BGR, and the floor's places for shadows."""
 
-    def __init__(self, room: Room, camera: Camera, light: float, tint: Array) -> None:
+    def __init__(self, room: Room, camera: Camera, light: float, tint: F64) -> None:
         rng = np.random.default_rng(room.seed)
         centre, rays = camera.rays(2)
         planes = (
@@ -106,11 +100,11 @@ class Backdrop:
         )
         picture *= (light * fall)[..., None].astype(np.float32) * tint[::-1].astype(np.float32)
         size = camera.size
-        self.picture: Floats = cv.resize(picture, size, interpolation=cv.INTER_AREA)
+        self.picture: F32 = cv.resize(picture, size, interpolation=cv.INTER_AREA)
         self._floor = which[::2, ::2] == 0
         self._places = points[::2, ::2][self._floor][:, [0, 2]].astype(np.float32)
 
-    def shaded(self, feet: list[Array]) -> Picture:
+    def shaded(self, feet: list[F64]) -> Picture:
         """The room with soft shadows under ``feet``, world places (3,)."""
         dark = np.ones(len(self._places), np.float32)
         for foot in feet:
@@ -130,13 +124,13 @@ def _noise(rng: np.random.Generator, step_m: float) -> Any:
     """Smooth noise over metres, about 0, repeating after a few metres."""
     grid = rng.standard_normal((64, 64)).astype(np.float32)
 
-    def at(a: Array, b: Array) -> Floats:
+    def at(a: F64, b: F64) -> F32:
         # OpenCV remaps pictures of moderate sides only: fold the list of places into one.
         rows = -(-a.size // 1024)
         place = np.zeros((2, rows * 1024), np.float32)
         place[:, : a.size] = np.mod(np.stack([a, b]) / step_m, 63)
         x, y = place.reshape(2, rows, 1024)
-        out: Floats = cv.remap(grid, x, y, cv.INTER_LINEAR).reshape(-1)[: a.size]
+        out: F32 = cv.remap(grid, x, y, cv.INTER_LINEAR).reshape(-1)[: a.size]
         return out
 
     return at
@@ -149,7 +143,7 @@ def _floor(rng: np.random.Generator) -> Any:
     fine, wide = _noise(rng, 0.012), _noise(rng, 0.3)
     shades = rng.uniform(0.86, 1.1, 997)
 
-    def paint(x: Array, z: Array) -> Floats:
+    def paint(x: F64, z: F64) -> F32:
         if kind == 0:  # planks
             row = np.floor(z / 0.16).astype(int)
             along = x + 0.37 * row
@@ -161,7 +155,7 @@ def _floor(rng: np.random.Generator) -> Any:
             value = value * np.where((np.mod(x, 0.4) < 0.008) | (np.mod(z, 0.4) < 0.008), 0.75, 1.0)
         else:  # carpet
             value = 1 + 0.08 * fine(x, z)
-        out: Floats = colour * (value * (1 + 0.04 * wide(x, z)))[:, None].astype(np.float32)
+        out: F32 = colour * (value * (1 + 0.04 * wide(x, z)))[:, None].astype(np.float32)
         return out
 
     return paint
@@ -174,7 +168,7 @@ def _wall(rng: np.random.Generator, decorated: bool) -> Any:
     shades = rng.uniform(0.88, 1.08, 997)
     things = _things(rng) if decorated else []
 
-    def paint(x: Array, y: Array) -> Floats:
+    def paint(x: F64, y: F64) -> F32:
         value = 1 + 0.012 * fine(x, y) + 0.03 * wide(x, y)
         if kind == 0:  # bricks
             row = np.floor(y / 0.075).astype(int)
@@ -185,7 +179,7 @@ def _wall(rng: np.random.Generator, decorated: bool) -> Any:
             value = value * np.where(np.mod(x, 0.16) < 0.08, 1.0, 0.9)
         elif kind == 2:  # a curtain
             value = value * (0.9 + 0.1 * np.sin(2 * np.pi * (x + 0.01 * np.sin(7 * y)) / 0.14))
-        out: Floats = (colour * value[:, None]).astype(np.float32)
+        out: F32 = (colour * value[:, None]).astype(np.float32)
         out[y < 0.1] = np.asarray(colour, np.float32) * 0.9 + 20
         out[(y >= 0.1) & (y < 0.11)] *= 0.6
         for left, low, width, height, shade, inner in things:

@@ -7,17 +7,15 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from scipy.spatial import cKDTree
 
 from inference.body.model import BodyModel
 from mirror.errors import MirrorError
+from mirror.types import F32
 from render.garments.cloth import Cloth
 from render.garments.garment import Garment
-from render.garments.mesh import Floats, SkinnedMesh, vertex_normals
-
-F32 = NDArray[np.float32]
+from render.garments.mesh import SkinnedMesh, vertex_normals
 
 _PEOPLE = Path(__file__).resolve().parent / "data" / "people.safetensors"
 _NEIGHBOURS = 6  # points of the skin that carry a point of a garment
@@ -94,7 +92,7 @@ def true_body(number: int, model: BodyModel, offsets: F32, joints: F32) -> TrueB
     return TrueBody(number, own, shape, residual.astype(np.float32))
 
 
-def of_one_shape(model: BodyModel, vertices: Floats, joints: Floats, landmarks: Floats) -> BodyModel:
+def of_one_shape(model: BodyModel, vertices: F32, joints: F32, landmarks: F32) -> BodyModel:
     """The model with these rest vertices (V, 3), joints (J, 3) and landmarks (33, 3), metres, for good."""
     return replace(
         model,

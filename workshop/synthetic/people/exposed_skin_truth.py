@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mirror.types import Picture
 from render.gpu import gl
 from workshop.synthetic.people.mannequins import SKIN, Figure, dressed
 from workshop.synthetic.people.scenes import Scene
-
-Picture = NDArray[np.uint8]
 
 
 class BareTruth:

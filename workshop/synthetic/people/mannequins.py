@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from inference.body.kinematics import Array
 from inference.body.model import REGIONS, BodyModel
+from mirror.types import F32, F64
 from render.garments.cloth import Cloth
 from render.garments.fabric import load_fabric
 from render.garments.garment import load_garment
-from render.garments.mesh import INWARD_M, Floats, SkinnedMesh, vertex_normals
+from render.garments.mesh import INWARD_M, SkinnedMesh, vertex_normals
 from render.garments.outfit import cloth_of
 from render.gpu.id_buffer import Box
 from render.gpu.renderer import FAR_M, NEAR_M, GarmentRenderer
@@ -38,7 +38,7 @@ class TruthRenderer(GarmentRenderer):
 
     recede_m = 0.0
 
-    def depth(self, box: Box) -> Floats:
+    def depth(self, box: Box) -> F32:
         """Metres along the view of the pixels in ``box`` of what was drawn last; inf where nothing was."""
         x0, y0, x1, y1 = box
         buffer = np.empty((y1 - y0, x1 - x0), np.float32)
@@ -54,7 +54,7 @@ class Seen:
     """One drawn figure at full frame size: what each pixel shows (0: none of it), metres to it (or None)."""
 
     labels: NDArray[np.uint8]
-    depth: Floats | None
+    depth: F32 | None
 
 
 class Figure:
@@ -75,9 +75,9 @@ class Figure:
 
     def draw(
         self,
-        skin: Floats,
+        skin: F32,
         lens: tuple[float, float, float, float],
-        light: Array,
+        light: F64,
         onto: NDArray[np.uint8] | None = None,
         depth: bool = False,
     ) -> Seen:
@@ -111,7 +111,7 @@ class Alone:
         self.renderer.dress([cloth])
         self._shape = np.zeros(body.model.components, np.float32)
 
-    def mask(self, skin: Floats, lens: tuple[float, float, float, float]) -> NDArray[np.bool_]:
+    def mask(self, skin: F32, lens: tuple[float, float, float, float]) -> NDArray[np.bool_]:
         """Where (H, W) any of it is in view."""
         out = np.zeros(self._size[::-1], bool)
         drawing = self.renderer.draw(skin, lens, self._shape, np.zeros((9, 3), np.float32))
@@ -169,7 +169,7 @@ def body_parts(model: BodyModel, look: Look | None, cloths: Sequence[Cloth]) -> 
     }
 
 
-def under(model: BodyModel, cloths: Sequence[Cloth]) -> Floats:
+def under(model: BodyModel, cloths: Sequence[Cloth]) -> F32:
     """How far (V,), 0 to 1, each point of the skin lies under cloth."""
     if not cloths:
         return np.zeros(len(model.vertices), np.float32)
@@ -179,7 +179,7 @@ def under(model: BodyModel, cloths: Sequence[Cloth]) -> Floats:
     gap = points[index] - model.vertices
     outward = (gap * normals).sum(1)
     aside = np.linalg.norm(gap - outward[:, None] * normals, axis=1)
-    out: Floats = ((outward > -0.01) & (outward < _UNDER_M) & (aside < _ASIDE_M)).astype(np.float32)
+    out: F32 = ((outward > -0.01) & (outward < _UNDER_M) & (aside < _ASIDE_M)).astype(np.float32)
     return out
 
 

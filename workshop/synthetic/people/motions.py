@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from inference.body.kinematics import Array, exp_so3
+from inference.body.kinematics import exp_so3
 from inference.body.model import BONES, BodyModel
+from mirror.types import F64
 from workshop.synthetic.people.posing import Poser, between
 
 FPS = 30
 Key = tuple[float, str]  # seconds, name of a pose
 Track = tuple[tuple[float, float], ...]  # (seconds, value), smooth between
 
-_POSES: dict[str, Callable[[Poser], Array]] = {
+_POSES: dict[str, Callable[[Poser], F64]] = {
     "stand": Poser.standing,
     "crossed": Poser.crossed,
     "hips": Poser.hips,
@@ -103,7 +104,7 @@ class Choreography:
     motion: Motion
     model: BodyModel
     half_view_m: float = 1.0
-    _cache: dict[str, Array] = field(default_factory=dict)
+    _cache: dict[str, F64] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._poser = Poser(self.model)
@@ -112,12 +113,12 @@ class Choreography:
         """Turn of the body in rad, to its left."""
         return smooth_track(self.motion.yaw, t)
 
-    def place(self, t: float) -> Array:
+    def place(self, t: float) -> F64:
         """Where on the floor (x, 0, z) the body stands."""
         x = smooth_track(self.motion.x, t) * (self.half_view_m if self.motion.by_view else 1.0)
         return np.array([x, 0.0, smooth_track(self.motion.z, t)])
 
-    def matrices(self, t: float) -> Array:
+    def matrices(self, t: float) -> F64:
         """Skinning matrices (J, 3, 4) into the world (metres, y up, floor at 0), feet on the floor."""
         pose = self._pose(t)
         step = np.hypot(*(self.place(t + 0.02) - self.place(t - 0.02))[[0, 2]]) / 0.04
@@ -131,7 +132,7 @@ class Choreography:
         sway = _BREATH_M * np.array([np.sin(0.9 * t), 0.0, np.sin(0.7 * t + 1)])
         return on_floor(self.model, pose, turn, self.place(t) + sway)
 
-    def _pose(self, t: float) -> Array:
+    def _pose(self, t: float) -> F64:
         keys = self.motion.keys
         after = next((i for i, (at, _) in enumerate(keys) if at > t), len(keys))
         if after in (0, len(keys)):
@@ -140,7 +141,7 @@ class Choreography:
         x = (t - t0) / (t1 - t0)
         return between(self._named(first), self._named(second), x * x * (3 - 2 * x))
 
-    def _named(self, name: str) -> Array:
+    def _named(self, name: str) -> F64:
         if name not in self._cache:
             if name == "sit_up":  # still on the stool, bent forward, a hand on the chest
                 pose, chest = self._named("sit").copy(), self._named("chest")
@@ -159,7 +160,7 @@ class Choreography:
         return float(np.linalg.norm(np.diff(places, axis=0), axis=1).sum())
 
 
-def walk(pose: Array, phase: float, pace: float) -> None:
+def walk(pose: F64, phase: float, pace: float) -> None:
     """Give local rotations (J, 3, 3) a step's swing of legs and arms; ``pace`` 0..1, ``phase`` in rad."""
     for side, sign in (("left", 1.0), ("right", -1.0)):
         swing = sign * np.sin(phase)
@@ -170,7 +171,7 @@ def walk(pose: Array, phase: float, pace: float) -> None:
         pose[arm] = exp_so3(np.array([0.3 * pace * swing, 0, 0])) @ pose[arm]
 
 
-def on_floor(model: BodyModel, pose: Array, turn: Array, place: Array) -> Array:
+def on_floor(model: BodyModel, pose: F64, turn: F64, place: F64) -> F64:
     """Skinning matrices (J, 3, 4) into the world of local rotations (J, 3, 3).
 
     The whole body is turned by ``turn`` (3, 3), its feet are on the floor and its pelvis is over ``place``

@@ -9,17 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.model import LANDMARKS, REGIONS, BodyModel
+from mirror.types import Floats, cv
 from render.garments.cloth import Cloth
 from render.garments.mesh import SkinnedMesh, vertex_normals
 
-cv: Any = cv2  # its stubs lose the types of pictures
 Colour = tuple[int, int, int]
-Floats = NDArray[np.floating[Any]]
 
 _SHOE_TOP_M = 0.085
 _ONE = 130  # stands for 1 in a layer

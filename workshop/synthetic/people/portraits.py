@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.body.kinematics import Array
 from inference.pose.tracker import Observation, PoseTracker
 from mirror import models
+from mirror.types import F64
 from workshop.synthetic.people.backdrops import Backdrop
 from workshop.synthetic.people.bodies import TrueBody
 from workshop.synthetic.people.mannequins import Figure, dressed
@@ -75,7 +75,7 @@ def looks(
 
 
 def observed(
-    scene: Portrait, worlds: Iterable[Array]
+    scene: Portrait, worlds: Iterable[F64]
 ) -> Iterator[tuple[int, Observation, NDArray[np.float32]]]:
     """The number of each stance, what the pose network sees of it, and the true skin (J, 3, 4).
 

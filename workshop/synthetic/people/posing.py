@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from inference.body.kinematics import Array, align, exp_so3, log_so3
+from inference.body.kinematics import align, exp_so3, log_so3
 from inference.body.model import BONES, REGIONS, BodyModel
+from mirror.types import F64
 
 _REACH = 0.985  # of a straight arm's length, at most
 _TWIST_FROM, _TWIST_FULL = 0.2, 0.7  # rad of elbow bend over which the elbow's hinge turns the arm
@@ -27,11 +28,11 @@ class Poser:
         self._wide = vertices[np.isin(model.region, _TRUNK + _THIGHS)]
 
     @staticmethod
-    def identity() -> Array:
+    def identity() -> F64:
         """The rest pose."""
         return np.tile(np.eye(3), (len(BONES), 1, 1))
 
-    def joint(self, name: str) -> Array:
+    def joint(self, name: str) -> F64:
         """Rest place (3,) of a joint."""
         return np.asarray(self._joints[BONES.index(name)])
 
@@ -45,7 +46,7 @@ class Poser:
         near = np.abs(self._wide[:, 1] - y) < 0.05
         return float(self._wide[near, 0].max()) if near.any() else 0.0
 
-    def arm(self, pose: Array, side: str, wrist: Array, pole: Array, hand: Array | None = None) -> None:
+    def arm(self, pose: F64, side: str, wrist: F64, pole: F64, hand: F64 | None = None) -> None:
         """Bring a wrist to a place, the elbow towards ``pole``, the hand pointing along ``hand``.
 
         All are given for the left arm and mirrored for the right one.
@@ -68,7 +69,7 @@ class Poser:
             world = pose[BONES.index(f"{side}_upper_arm")] @ pose[BONES.index(f"{side}_forearm")]
             pose[bone] = align(rest, world.T @ (hand * mirror))
 
-    def _set_arm(self, pose: Array, side: str, upper: Array, lower: Array) -> None:
+    def _set_arm(self, pose: F64, side: str, upper: F64, lower: F64) -> None:
         rest = [self.joint(f"{side}_{b}") for b in ("upper_arm", "forearm", "hand")]
         upper0 = (rest[1] - rest[0]) / np.linalg.norm(rest[1] - rest[0])
         lower0 = (rest[2] - rest[1]) / np.linalg.norm(rest[2] - rest[1])
@@ -90,7 +91,7 @@ class Poser:
 
     # Named poses ------------------------------------------------------------------------------------
 
-    def hang(self, pose: Array, side: str, forward: float = 0.0) -> None:
+    def hang(self, pose: F64, side: str, forward: float = 0.0) -> None:
         """An arm hanging beside the body, the hand ``forward`` metres before it."""
         shoulder = self.joint("left_upper_arm")
         length = np.linalg.norm(self.joint("left_hand") - self.joint("left_forearm"))
@@ -100,14 +101,14 @@ class Poser:
         # Heavy hips hold the arm off: then the hand is nearer the shoulder's height.
         self.arm(pose, side, np.array([x, low, shoulder[2] + 0.07 + forward]), np.array([0.4, 0.0, -1.0]))
 
-    def standing(self) -> Array:
+    def standing(self) -> F64:
         """At ease."""
         pose = self.identity()
         for side in ("left", "right"):
             self.hang(pose, side)
         return pose
 
-    def crossed(self) -> Array:
+    def crossed(self) -> F64:
         """Arms folded before the chest, the right one outside."""
         pose = self.identity()
         y = (self.joint("chest")[1] + self.joint("spine2")[1]) / 2 + 0.02
@@ -118,7 +119,7 @@ class Poser:
             self.arm(pose, side, wrist, np.array([0.75, -0.75, 0.25]), np.array([-1.0, 0.12, -0.25]))
         return pose
 
-    def hips(self) -> Array:
+    def hips(self) -> F64:
         """Hands on the hips."""
         pose = self.identity()
         y = self.joint("pelvis")[1] + 0.09
@@ -127,7 +128,7 @@ class Poser:
             self.arm(pose, side, wrist, np.array([1.0, 0.1, -0.25]), np.array([-0.15, -0.45, 0.9]))
         return pose
 
-    def at_face(self, sides: tuple[str, ...]) -> Array:
+    def at_face(self, sides: tuple[str, ...]) -> F64:
         """Hands to the cheeks and the chin."""
         pose = self.standing()
         head = self.joint("head")
@@ -136,7 +137,7 @@ class Poser:
             self.arm(pose, side, wrist, np.array([0.5, -1.0, 0.1]), np.array([-0.15, 0.95, -0.12]))
         return pose
 
-    def overhead(self) -> Array:
+    def overhead(self) -> F64:
         """Both arms up."""
         pose = self.identity()
         shoulder = self.joint("left_upper_arm")
@@ -145,7 +146,7 @@ class Poser:
             self.arm(pose, side, wrist, np.array([1.0, 0.0, 0.2]))
         return pose
 
-    def waving(self, out: float) -> Array:
+    def waving(self, out: float) -> F64:
         """The left hand up beside the head; ``out`` -1..1 swings it."""
         pose = self.standing()
         shoulder = self.joint("left_upper_arm")
@@ -154,7 +155,7 @@ class Poser:
         self.arm(pose, "left", wrist, np.array([0.6, -1.0, -0.1]), hand)
         return pose
 
-    def reaching(self) -> Array:
+    def reaching(self) -> F64:
         """Both arms to the front and a little out."""
         pose = self.identity()
         shoulder = self.joint("left_upper_arm")
@@ -162,7 +163,7 @@ class Poser:
             self.arm(pose, side, shoulder + np.array([0.14, -0.12, 0.42]), np.array([0.7, -1.0, 0.0]))
         return pose
 
-    def on_chest(self) -> Array:
+    def on_chest(self) -> F64:
         """The right hand flat on the chest."""
         pose = self.standing()
         y = self.joint("chest")[1] + 0.05
@@ -170,7 +171,7 @@ class Poser:
         self.arm(pose, "right", wrist, np.array([0.9, -0.8, 0.1]), np.array([-1.0, 0.15, -0.1]))
         return pose
 
-    def sitting(self) -> Array:
+    def sitting(self) -> F64:
         """On a stool, the hands on the thighs."""
         pose = self.identity()
         for side, sign in (("left", 1.0), ("right", -1.0)):
@@ -183,7 +184,7 @@ class Poser:
             self.arm(pose, side, wrist, np.array([1.0, -0.3, -0.5]), np.array([-0.1, -0.15, 1.0]))
         return pose
 
-    def leaning(self, sideways: float, forward: float) -> Array:
+    def leaning(self, sideways: float, forward: float) -> F64:
         """The trunk bent by angles in rad, over its three joints."""
         pose = self.standing()
         for bone in ("spine1", "spine2", "chest"):
@@ -191,7 +192,7 @@ class Poser:
         return pose
 
 
-def between(first: Array, second: Array, share: float) -> Array:
+def between(first: F64, second: F64, share: float) -> F64:
     """Rotations (J, 3, 3) part of the way from one pose to another."""
     turn = log_so3(np.swapaxes(first, 1, 2) @ second)
     return np.asarray(first @ exp_so3(share * turn))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from inference.body.kinematics import Array
+from mirror.types import F64
 from workshop.synthetic.people.backdrops import Camera, Room
 from workshop.synthetic.people.bodies import TrueBody, load_people
 from workshop.synthetic.people.motions import MOTIONS, Motion
@@ -125,7 +125,7 @@ class Scene:
             height_m=float(model.vertices[:, 1].max()) + 0.06,
         )
 
-    def light_sh(self, camera: Camera) -> Array:
+    def light_sh(self, camera: Camera) -> F64:
         """(9, 3) irradiance as in ``messages.Light``: a window and a room around."""
         from inference.light.analytic import lamp_sh, uniform_sh
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inference.body.kinematics import Array, exp_so3
+from inference.body.kinematics import exp_so3
 from inference.body.model import BONES, BodyModel
+from mirror.types import F64
 from workshop.synthetic.people.motions import on_floor, walk
 from workshop.synthetic.people.posing import Poser, between
 
@@ -25,11 +26,11 @@ class Stance:
     """Local rotations (J, 3, 3), the turn to the camera in rad, and the place (x, z) on the floor."""
 
     name: str
-    pose: Array
+    pose: F64
     yaw: float
     place: tuple[float, float]
 
-    def world(self, model: BodyModel) -> Array:
+    def world(self, model: BodyModel) -> F64:
         """Skinning matrices (J, 3, 4) into the world."""
         turn = exp_so3(np.array([0.0, self.yaw, 0.0]))
         return on_floor(model, self.pose, turn, np.array([self.place[0], 0.0, self.place[1]]))
@@ -71,7 +72,7 @@ class Stances:
         x, z = rng.uniform((-0.35, -0.2), (0.35, 0.2))
         return Stance(name, pose, yaw, (float(x), float(z)))
 
-    def _named(self, name: str, rng: np.random.Generator) -> Array:
+    def _named(self, name: str, rng: np.random.Generator) -> F64:
         poser = self._poser
         match name:
             case "hips":
@@ -94,7 +95,7 @@ class Stances:
                 return poser.sitting()
         return poser.standing()
 
-    def _arms(self, rng: np.random.Generator) -> tuple[str, Array]:
+    def _arms(self, rng: np.random.Generator) -> tuple[str, F64]:
         """Arms of a named pose, on the way between two, or each anywhere."""
         kind = rng.random()
         first = str(rng.choice(_WHOLE, p=_odds(len(_WHOLE))))
@@ -112,7 +113,7 @@ class Stances:
                 self._poser.arm(pose, side, self._hand(rng), rng.uniform((0.1, -1.0, -0.8), (1.0, 0.1, 0.1)))
         return "free", pose
 
-    def _hand(self, rng: np.random.Generator) -> Array:
+    def _hand(self, rng: np.random.Generator) -> F64:
         """Somewhere that a left wrist reaches without passing through the trunk."""
         shoulder = self._poser.joint("left_upper_arm")
         x, y = shoulder[0] + rng.uniform(-0.3, 0.5), shoulder[1] + rng.uniform(-0.5, 0.5)
@@ -121,13 +122,13 @@ class Stances:
         return np.array([x, y, rng.uniform(-0.1 if beside else front, front + 0.35)])
 
     @staticmethod
-    def _lean(pose: Array, sideways: float, forward: float, twist: float) -> None:
+    def _lean(pose: F64, sideways: float, forward: float, twist: float) -> None:
         for bone in ("spine1", "spine2", "chest"):
             bend = exp_so3(np.array([forward, twist, -sideways]) / 3)
             pose[BONES.index(bone)] = bend @ pose[BONES.index(bone)]
 
     @staticmethod
-    def _stand(pose: Array, rng: np.random.Generator) -> None:
+    def _stand(pose: F64, rng: np.random.Generator) -> None:
         """Not quite straight: a foot out or before, a knee loose."""
         for side, sign in (("left", 1.0), ("right", -1.0)):
             out, forth = rng.normal((0.03, 0.0), (0.05, 0.06))
@@ -137,7 +138,7 @@ class Stances:
             pose[shin] = exp_so3(np.array([loose, 0.0, 0.0]))
 
     @staticmethod
-    def _squat(pose: Array, rng: np.random.Generator) -> None:
+    def _squat(pose: F64, rng: np.random.Generator) -> None:
         bend = float(rng.uniform(0.4, 1.5))
         apart = float(rng.uniform(0.0, 0.35))
         for side, sign in (("left", 1.0), ("right", -1.0)):
@@ -147,7 +148,7 @@ class Stances:
             pose[BONES.index(f"{side}_foot")] = exp_so3(np.array([-0.4 * bend, 0.0, 0.0]))
         pose[BONES.index("pelvis")] = exp_so3(np.array([0.35 * bend, 0.0, 0.0]))
 
-    def _seat(self, pose: Array, rng: np.random.Generator) -> None:
+    def _seat(self, pose: F64, rng: np.random.Generator) -> None:
         """On a stool or a chair; the hands on the thighs or as they were."""
         sitting = self._named("sit", rng)
         hands = rng.random() < 0.6
@@ -167,6 +168,6 @@ def camera(rng: np.random.Generator) -> tuple[float, float, float]:
     return float(rng.uniform(*CAMERA_M)), float(rng.uniform(*FIELD_DEG)), float(share)
 
 
-def _odds(count: int) -> Array:
+def _odds(count: int) -> F64:
     """Standing at ease is as likely as everything else."""
     return np.array([0.5] + [0.5 / (count - 1)] * (count - 1))

@@ -15,15 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.body.kinematics import Array
 from inference.body.model import BONES
 from mirror import models
+from mirror.types import F64, Picture, cv
 from render.compose.compositing import composite
 from render.garments.garment import load_garment
 from render.gpu import gl
@@ -42,9 +40,6 @@ from workshop.synthetic.people.mannequins import (
 )
 from workshop.synthetic.people.motions import FPS, MOTIONS, Choreography
 from workshop.synthetic.people.scenes import Scene, backdrop_room
-
-cv: Any = cv2  # its stubs lose the types of pictures
-Picture = NDArray[np.uint8]
 
 # Bits of the third channel: the garments as they should show, all of the top before anything hides it,
 # and the followed person in both virtual garments and nothing else.
@@ -66,7 +61,7 @@ class TrueClip:
     scene: Scene
     folder: Path
     skin: NDArray[np.float32]
-    anchors: dict[str, Array]
+    anchors: dict[str, F64]
     camera: Camera
 
     def __len__(self) -> int:
@@ -80,7 +75,7 @@ class TrueClip:
         """The three channels (H, W, 3) that the module's docstring names."""
         return _read(self.folder / "truth" / f"{index:06d}.png", cv.IMREAD_COLOR)
 
-    def depth(self, index: int) -> Array:
+    def depth(self, index: int) -> F64:
         """Metres to each pixel (H, W), inf where there is only the room."""
         millimetres = _read(self.folder / "depth" / f"{index:06d}.png", cv.IMREAD_UNCHANGED)
         return np.where(millimetres > 0, millimetres / 1000.0, np.inf)
@@ -198,7 +193,7 @@ class _Stage:
             anchor_names=np.array(names),
         )
 
-    def _frame(self, bones: list[Array]) -> tuple[Picture, Picture, NDArray[np.uint16]]:
+    def _frame(self, bones: list[F64]) -> tuple[Picture, Picture, NDArray[np.uint16]]:
         camera, lens = self._camera, self._camera.lens
         feet = [
             b[BONES.index(f)] @ [*move.model.joints[BONES.index(f)], 1]
@@ -236,7 +231,7 @@ class _Stage:
         millimetres = np.where(np.isfinite(depth), depth * 1000, 0).clip(0, 65535).astype(np.uint16)
         return picture, np.dstack([labels, in_top, bits]), millimetres
 
-    def _draw_stool(self, picture: Picture, labels: Picture, bones: Array) -> None:
+    def _draw_stool(self, picture: Picture, labels: Picture, bones: F64) -> None:
         model = self._moves[0].model
         hip = bones[BONES.index("pelvis")] @ [*model.joints[BONES.index("left_thigh")], 1]
         if self._stool is None:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from inference.body.kinematics import exp_so3
 from inference.body.model import BONES, BodyModel
 from mirror.errors import MirrorError
-
-F32 = NDArray[np.float32]
+from mirror.types import F32
 
 # How far bones turn from the rest pose, degrees, about body axes (x to the wearer's left, y up, z out
 # of the chest): least and most of each. Left limbs; the right ones mirror y and z.

@@ -11,12 +11,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inference.weights import WeightsKind
+from mirror.types import F32
 from workshop.tailor.alike.features import CHANNELS, VIEWS, Features
-
-F32 = NDArray[np.float32]
 
 #: The weights that the project ships.
 SHIPPED = Path(__file__).resolve().parent / "data" / "garment_encoder.safetensors"

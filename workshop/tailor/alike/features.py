@@ -21,20 +21,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from inference.body.model import BodyModel
 from mirror.errors import MirrorError
+from mirror.types import F32, cv
 from workshop.tailor.alike.augment import Setting, Worn, at_rest, dress, rest
 from workshop.tailor.alike.raster import rasterise
 from workshop.tailor.alike.surface import Cloth
 from workshop.tailor.atlas import Atlas
-
-cv: Any = cv2
-F32 = NDArray[np.float32]
 
 CHANNELS = ("cloth", "x", "y", "z", "nx", "ny", "nz", "bend_most", "bend_least", "panel", "seam")
 UNITS = ("", "m", "m", "m", "", "", "", "1/m", "1/m", "", "m")

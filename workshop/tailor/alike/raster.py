@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-F32 = NDArray[np.float32]
+from mirror.types import F32
 
 _EDGE = 1e-5  # a pixel on an edge belongs to both sides: no holes between triangles
 

@@ -12,18 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inference.body.model import BodyModel
 from mirror.errors import MirrorError
+from mirror.types import F32
 from mirror.wardrobe import read_page
 from render.garments.fabric import list_fabrics, load_fabric
 from render.garments.garment import Garment, GarmentPage, Suit, list_garments, load_garment
 from workshop.tailor.alike.encoder import GarmentEncoder
 from workshop.tailor.alike.features import Tailor
 from workshop.train.fabric.labels import find_repeats
-
-F32 = NDArray[np.float32]
 
 #: How fast an example's say falls with its distance: that of a cosine 0.1 lower is e times less.
 _TEMPERATURE = 0.1

@@ -11,9 +11,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
+from mirror.types import F32, F64, I64
 
 SEAM_REACH_M = 0.5  # what is further from a seam, or has none, counts as this far
 _SEAM_STEP_M = 0.001

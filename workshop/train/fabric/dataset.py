@@ -18,6 +18,7 @@ from scipy import ndimage
 
 from mirror.errors import MirrorError
 from mirror.shading.colour import parse_palette, redye, to_linear, to_srgb, write_palette
+from mirror.types import F32
 from workshop.synthetic.fabric.weave import CLASSES, COLOURS, NAMES, PATTERNED, check_class, random_palette
 from workshop.train.fabric.labels import (
     Repeat,
@@ -32,8 +33,6 @@ from workshop.train.fabric.labels import (
 from workshop.train.fabric.review import Entry, Label, merge, read_review, write_review
 from workshop.train.fabric.split import file_digest
 from workshop.train.fabric.swatches import TILE, SwatchSet
-
-Array = NDArray[np.float32]
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
 _ALBEDO = ("_col", "_color", "_albedo", "_diff", "_diffuse", "_basecolor")
@@ -54,7 +53,7 @@ class Swatch:
 
     name: str
     albedo: NDArray[np.uint8]
-    height: Array
+    height: F32
     label: Entry
     digest: str
 
@@ -150,7 +149,7 @@ def tiles(
     ``whole``: a picture about as large as a tile is taken whole, as one repeat of its cloth. ``dye``: the
     share of the tiles that are dyed in another palette.
     """
-    rows: list[tuple[Array, str, Array, Array]] = []
+    rows: list[tuple[F32, str, F32, F32]] = []
     source, closed = [], []
     for index, swatch in enumerate(swatches):
         one = whole and _scale(swatch) * min(swatch.albedo.shape[:2]) < _WHOLE * TILE
@@ -180,7 +179,7 @@ def tiles(
     return out
 
 
-def height_from_normal(normal: NDArray[np.uint8]) -> Array:
+def height_from_normal(normal: NDArray[np.uint8]) -> F32:
     """Relative height (H, W) 0..1 of an OpenGL normal map, integrated on the torus.
 
     Frankot and Chellappa, "A method for enforcing integrability in shape from shading",
@@ -196,7 +195,7 @@ def height_from_normal(normal: NDArray[np.uint8]) -> Array:
     return _stretch(np.fft.ifft2(spectrum).real)
 
 
-def height_from_albedo(albedo: NDArray[np.uint8]) -> Array:
+def height_from_albedo(albedo: NDArray[np.uint8]) -> F32:
     """A guess of relative height (H, W) 0..1 from a photo alone: the gaps between yarns are dark.
 
     Only what is finer than 4 px counts, so that a printed pattern is not taken for relief.
@@ -213,7 +212,7 @@ def _strip(stem: str, ends: tuple[str, ...]) -> str:
     return stem
 
 
-def _relief(albedo: NDArray[np.uint8], maps: dict[str, Path]) -> Array:
+def _relief(albedo: NDArray[np.uint8], maps: dict[str, Path]) -> F32:
     if "height" in maps:
         return _fit(luminance(read_picture(maps["height"])) / 100, albedo)
     if "normal" in maps:
@@ -221,12 +220,12 @@ def _relief(albedo: NDArray[np.uint8], maps: dict[str, Path]) -> Array:
     return height_from_albedo(albedo)
 
 
-def _fit(height: NDArray[np.floating], albedo: NDArray[np.uint8]) -> Array:
+def _fit(height: NDArray[np.floating], albedo: NDArray[np.uint8]) -> F32:
     h, w = albedo.shape[:2]
     return np.asarray(cv2.resize(height, (w, h), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _stretch(height: NDArray[np.floating]) -> Array:
+def _stretch(height: NDArray[np.floating]) -> F32:
     low, high = np.percentile(height, (1, 99))
     return np.asarray(np.clip((height - low) / max(high - low, 1e-6), 0, 1), np.float32)
 
@@ -236,7 +235,7 @@ def _scale(swatch: Swatch) -> float:
     return float(CLASSES[swatch.label.fabric_class] * swatch.label.width_m / swatch.albedo.shape[1])
 
 
-def _whole(swatch: Swatch, rng: np.random.Generator) -> tuple[Array, str, Array, Array]:
+def _whole(swatch: Swatch, rng: np.random.Generator) -> tuple[F32, str, F32, F32]:
     """The picture as one tile, augmented; as ``_crop``."""
     fabric: NDArray[Any] = np.dstack([swatch.albedo.astype(np.float32) / 255, swatch.height])
     fabric = cv2.resize(fabric, (TILE, TILE), interpolation=cv2.INTER_AREA)
@@ -257,7 +256,7 @@ def _turns(light: NDArray[np.floating], axis: int) -> int:
     return max(fits, default=1) if alike.min() < _ALIKE else 1
 
 
-def _crop(swatch: Swatch, rng: np.random.Generator) -> tuple[Array, str, Array, Array]:
+def _crop(swatch: Swatch, rng: np.random.Generator) -> tuple[F32, str, F32, F32]:
     """An augmented crop: (fabric (TILE, TILE, 4) 0..1, class, palette, cycles a tile)."""
     label = swatch.label
     fabric: NDArray[Any] = np.dstack([swatch.albedo.astype(np.float32) / 255, swatch.height])
@@ -274,7 +273,7 @@ def _crop(swatch: Swatch, rng: np.random.Generator) -> tuple[Array, str, Array, 
 
 def _augmented(
     swatch: Swatch, fabric: NDArray[Any], cycles: NDArray[np.floating], rng: np.random.Generator
-) -> tuple[Array, str, Array, Array]:
+) -> tuple[F32, str, F32, F32]:
     """Mirrored, turned where the class allows, and dyed."""
     label, name = swatch.label, check_class(swatch.label.fabric_class)
     if rng.random() < 0.5:
@@ -290,7 +289,7 @@ def _augmented(
     return np.ascontiguousarray(out), name, palette, cycles.astype(np.float32)
 
 
-def _dyed(row: tuple[Array, str, Array, Array], rng: np.random.Generator) -> tuple[Array, str, Array, Array]:
+def _dyed(row: tuple[F32, str, F32, F32], rng: np.random.Generator) -> tuple[F32, str, F32, F32]:
     """A tile as ``_crop`` gives it, in other colours, as many.
 
     Yarns of a class with no pattern get one dye in common: their contrast is the weave's.

@@ -22,13 +22,12 @@ from torch.nn.functional import avg_pool2d
 from inference.fabric.weights import PRIORS
 from mirror.errors import MirrorError
 from mirror.shading.colour import to_lab
+from mirror.types import F32
 from workshop.synthetic.fabric.weave import NAMES, PATTERNED, random_palette
 from workshop.train.fabric.batches import batch_tensors, draw_noise, pictured_odds
 from workshop.train.fabric.losses import standardise
 from workshop.train.fabric.network import Encoder, Generator, Recogniser, linear_from_srgb
 from workshop.train.fabric.swatches import SwatchSet
-
-Array = NDArray[np.float32]
 
 _BATCH = 16
 #: Classes of which blotches would be all that is seen, and how level their cloth must lie: a share of the
@@ -77,7 +76,7 @@ def choose(
         if not len(woven) + len(pictured):
             continue
         most = _levelness(data.take(woven)) if name in _LEVEL and len(woven) else np.inf
-        told: list[tuple[NDArray[np.int64], Array]] = []
+        told: list[tuple[NDArray[np.int64], F32]] = []
         quota = round(PRIORS * pictured_odds(data, choice.share, index))
         # Pictures first: what they leave, woven tiles fill.
         for found, palettes in ((pictured, 0), (woven, 1)):
@@ -105,7 +104,7 @@ def choose(
     return out
 
 
-def spread(points: Array, count: int) -> NDArray[np.int64]:
+def spread(points: F32, count: int) -> NDArray[np.int64]:
     """Indices of up to ``count`` of the points (n, d): the first one, then always the farthest from those."""
     picked = [0]
     far = np.linalg.norm(points - points[0], axis=1)
@@ -147,7 +146,7 @@ def _levelness(woven: SwatchSet) -> float:
 
 def _read(
     rows: SwatchSet, loom: Loom, draw: np.random.Generator, palettes: int
-) -> tuple[NDArray[np.float64], Array, Array]:
+) -> tuple[NDArray[np.float64], F32, F32]:
     """(the recogniser's margin of the class, its traits, the unevenness) of each tile woven anew.
 
     The margin is the class's logit over the next one's; all are means over its own and ``palettes`` others.

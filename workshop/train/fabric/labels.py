@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from mirror.shading.colour import delta_e, dominant_colours, to_lab, to_linear
+from mirror.types import F32
 from workshop.synthetic.fabric.weave import COLOURS, NAMES, random_palette, weave
-
-Array = NDArray[np.float32]
 
 #: Words in a file's name that tell the class better than its pixels do.
 _WORDS = {
@@ -55,12 +54,12 @@ class Repeat:
     strength: float
 
 
-def luminance(picture: NDArray[np.uint8]) -> Array:
+def luminance(picture: NDArray[np.uint8]) -> F32:
     """CIE lightness 0..100, (H, W), of an sRGB picture (H, W, 3) uint8."""
     return np.ascontiguousarray(to_lab(picture.astype(np.float32) / 255)[..., 0])
 
 
-def autocorrelation(signal: NDArray[np.floating]) -> Array:
+def autocorrelation(signal: NDArray[np.floating]) -> F32:
     """Autocorrelation (H, W) of a picture that need not tile, 1 at zero lag, lag (0, 0) in the middle.
 
     Zero-padded and divided by the overlap, so long lags are not played down.
@@ -113,7 +112,7 @@ def find_repeats(picture: NDArray[np.uint8], detrend_px: float = 0.0) -> tuple[R
     return first, Repeat(float(far[k]), float(angle[k]), float(min(height[k], 1)))
 
 
-def wave_vectors(first: Repeat, second: Repeat) -> Array:
+def wave_vectors(first: Repeat, second: Repeat) -> F32:
     """The lattice's two wave vectors (2, 2) in cycles a px, (x, y): the dual of the two repeats."""
     basis = np.array(
         [
@@ -124,7 +123,7 @@ def wave_vectors(first: Repeat, second: Repeat) -> Array:
     return np.asarray(np.linalg.inv(basis).T, np.float32)
 
 
-def find_waves(light: NDArray[np.floating], height: NDArray[np.floating], *, torus: bool) -> Array:
+def find_waves(light: NDArray[np.floating], height: NDArray[np.floating], *, torus: bool) -> F32:
     """The wave vectors (2, 2) of a cloth with no pattern, in cycles a picture, (x, y), shortest first.
 
     ``light`` and ``height`` (N, N) 0..1; ``torus``: they wrap. Of the spectrum's strong peaks the two
@@ -158,7 +157,7 @@ def find_waves(light: NDArray[np.floating], height: NDArray[np.floating], *, tor
     return np.stack([first, second]).astype(np.float32)
 
 
-def find_palette(picture: NDArray[np.uint8]) -> Array:
+def find_palette(picture: NDArray[np.uint8]) -> F32:
     """1 to 4 dominant colours, sRGB 0..1 (k, 3), the commonest first; alike ones (ΔE2000 < 14) are merged."""
     small = cv2.GaussianBlur(picture, (0, 0), 1.0)
     centres, share = dominant_colours(np.asarray(small, np.uint8), 6)
@@ -175,7 +174,7 @@ def find_palette(picture: NDArray[np.uint8]) -> Array:
     return np.stack([np.median(pixels[owner == i], 0) for i in range(len(kept))]).astype(np.float32)
 
 
-def fit_palette(picture: NDArray[np.uint8], palette: Array, fewest: int, most: int) -> Array:
+def fit_palette(picture: NDArray[np.uint8], palette: F32, fewest: int, most: int) -> F32:
     """The palette (k, 3) sRGB with ``fewest`` to ``most`` colours: yarns that mix to the picture.
 
     Of too many, those are kept whose mixtures of any two come nearest to the pixels, in linear light:
@@ -199,7 +198,7 @@ def fit_palette(picture: NDArray[np.uint8], palette: Array, fewest: int, most: i
     return np.stack(out)
 
 
-def _mixing_error(pixels: Array, colours: Array) -> float:
+def _mixing_error(pixels: F32, colours: F32) -> float:
     """Mean distance of pixels (n, 3) to the nearest mixture of two (or of the one) of the colours (k, 3)."""
     best = np.full(len(pixels), np.inf)
     for a, b in itertools.combinations_with_replacement(range(len(colours)), 2):
@@ -209,7 +208,7 @@ def _mixing_error(pixels: Array, colours: Array) -> float:
     return float(best.mean())
 
 
-def describe(picture: NDArray[np.uint8]) -> Array:
+def describe(picture: NDArray[np.uint8]) -> F32:
     """A descriptor of the texture: the power spectrum in rings and sectors, contrast and colours."""
     side = min(picture.shape[:2])
     light = luminance(picture[:side, :side])
@@ -227,7 +226,7 @@ def describe(picture: NDArray[np.uint8]) -> Array:
 
 
 @lru_cache(maxsize=1)
-def _bank() -> tuple[Array, Array, Array]:
+def _bank() -> tuple[F32, F32, F32]:
     rows = []
     for index, name in enumerate(NAMES):
         for k in range(_PARAMETERS["examples"]):

@@ -18,6 +18,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from inference.body.model import BodyModel
 from mirror.errors import MirrorError
+from mirror.types import F32
 from workshop.evaluate.garment.baseline import pattern_descriptor, plain_descriptor
 from workshop.tailor.alike.augment import draw_setting, dress, rest
 from workshop.tailor.alike.encoder import prepared
@@ -25,7 +26,6 @@ from workshop.tailor.alike.features import CHANNELS, SIDE, VIEW_SIDE, VIEWS, Mes
 from workshop.train.garment.variants import KINDS, cutter_hash, variant
 
 F16 = NDArray[np.float16]
-F32 = NDArray[np.float32]
 
 _FORMAT = 1  # of the arrays: another number makes kept ones anew
 

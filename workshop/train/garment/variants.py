@@ -21,12 +21,11 @@ from safetensors.numpy import save_file
 from inference.body import model as body_model
 from inference.body.model import BodyModel
 from mirror.errors import MirrorError
+from mirror.types import F32
 from render.garments import simplify
 from render.garments.garment import BASE_SIZE, Kind
 from render.garments.mesh import vertex_normals
 from workshop.tailor import cut_page, cutter
-
-F32 = NDArray[np.float32]
 
 KINDS: tuple[str, ...] = get_args(Kind)
 SIZES = ("XS", "S", "M", "L", "XL")

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.body.kinematics import Array
 from inference.body.model import BodyModel
+from mirror.types import F64
 from render.gpu import gl
 from workshop.bake.mask_stand_off import AGES, ANNY_SEED, wardrobe
 from workshop.bake.people import at_rest
@@ -40,8 +40,8 @@ class Looks:
     """
 
     person: int
-    landmarks: Array
-    world: Array
+    landmarks: F64
+    world: F64
     masks: NDArray[np.uint8]
     skin: NDArray[np.float32]
     joints: NDArray[np.float32]

@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inference.body.camera import Intrinsics
-from inference.body.kinematics import Array
 from inference.body.model import BodyModel
 from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter
@@ -35,6 +34,7 @@ from inference.fit.landmark_residuals import landmark_weight, turn_to_ray
 from inference.pose.correction import CLIP, LAYERS, SHIPPED, UNIT_M, WEIGHTS, Correction
 from inference.pose.correction_features import COUNT, JOINTS, features, mirrored, mirrored_joints, parts
 from mirror.errors import MirrorError
+from mirror.types import F64
 from workshop.evaluate.fit import bodies
 from workshop.train.landmarks.dataset import Looks
 
@@ -58,11 +58,11 @@ class Examples:
     world; ``weight`` (N, 12) of the landmarks; ``person`` (N,).
     """
 
-    values: Array
-    picture: Array
-    deep: Array
-    weight: Array
-    person: Array
+    values: F64
+    picture: F64
+    deep: F64
+    weight: F64
+    person: F64
 
     def take(self, rows: NDArray[np.bool_]) -> Examples:
         """Some of them."""
@@ -88,7 +88,7 @@ def examples(folders: Sequence[Path]) -> Examples:
 
 def _example(
     looks: Looks, index: int, camera: Intrinsics, fitter: BodyFitter
-) -> tuple[Array, Array, Array, Array] | None:
+) -> tuple[F64, F64, F64, F64] | None:
     landmarks, world = looks.landmarks[index][:, [0, 1, 3]], looks.world[index]
     weight = landmark_weight(landmarks, camera)
     field = distance_field(looks.masks[index], looks.size[0])

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from inference.body.camera import Intrinsics
 from inference.body.model import BodyModel
 from inference.light.probe import COLOURS, GEOMETRY, Arrays, Probe, ProbeMaker
-from inference.resize import Picture
 from mirror.errors import MirrorError
+from mirror.types import Picture
 from workshop.evaluate.light.observer import Look
 from workshop.synthetic.light.mannequins import FigureMaker
 from workshop.synthetic.light.scenes import Surroundings, shot

@@ -9,9 +9,9 @@ import numpy as np
 
 from inference.body.model import BodyModel
 from inference.light.probe import Probe, ProbeMaker
-from inference.resize import cv
 from mirror.config import InferenceConfig
 from mirror.errors import MirrorError
+from mirror.types import cv
 from workshop.evaluate.light.observer import Looker, read_picture
 from workshop.train.light.dataset import crops
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference.body.kinematics import Array
+from mirror.types import F64
 from workshop.evaluate.fit import steadiness
 from workshop.evaluate.fit.baseline import similarity
 
 
-def way(times: Array) -> Array:
+def way(times: F64) -> F64:
     """Two points that sway, (T, 2, 2) px."""
     x = 40 * np.sin(0.21 * times) + 9 * np.sin(0.6 * times)
     return np.stack([np.stack([x, 100 + 0.3 * x], -1), np.stack([x + 50, 200 - 0.1 * x], -1)], axis=1)
