@@ -22,14 +22,14 @@ from inference.body.camera import Intrinsics
 from inference.body.model import BodyModel
 from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter, Fit
-from inference.fit.shape_prior import Physique
-from inference.light.analytic import LightEstimator
-from inference.light.network import Network
-from inference.light.tracker import LightFollower
-from inference.parts.occlusion_masks import LayerMaker
+from inference.fit.shape_prior import ShapePrior
+from inference.light.analytic import AnalyticLight
+from inference.light.network import LightNetwork
+from inference.light.tracker import LightTracker
+from inference.parts.occlusion_masks import OcclusionMasks
 from inference.parts.skin_tone import SkinTone
-from inference.parts.worn_clothes import Clothing, is_due
-from inference.pose.correction import Correction
+from inference.parts.worn_clothes import WornClothes, is_due
+from inference.pose.correction import LandmarkCorrection
 from inference.pose.tracker import Observation, PoseTracker
 from inference.resize import working_copy
 from mirror import models
@@ -73,8 +73,8 @@ class BodyStage:
     ) -> None:
         self._worn = worn
         self._model = model
-        self._correction, self._physique = Correction.shipped(), Physique.shipped()
-        self._network = Network.shipped() if light == "network" else None
+        self._correction, self._physique = LandmarkCorrection.shipped(), ShapePrior.shipped()
+        self._network = LightNetwork.shipped() if light == "network" else None
         self._field_of_view = field_of_view_deg
         self._size = (0, 0)
         self._person = 0
@@ -89,13 +89,13 @@ class BodyStage:
             self._size = (width, height)
             self.intrinsics = Intrinsics.from_field_of_view(self._field_of_view, width, height)
             self._fitter = BodyFitter(self._model, self.intrinsics, self._correction, self._physique)
-            self._layers = LayerMaker(self._model, self.intrinsics, self._worn)
-            self._clothing = Clothing(self._model, self.intrinsics)
+            self._layers = OcclusionMasks(self._model, self.intrinsics, self._worn)
+            self._clothing = WornClothes(self._model, self.intrinsics)
             self._tone = SkinTone(self._model, self.intrinsics)
-            self._light: LightEstimator | LightFollower = (
-                LightEstimator(self._model, self.intrinsics)
+            self._light: AnalyticLight | LightTracker = (
+                AnalyticLight(self._model, self.intrinsics)
                 if self._network is None
-                else LightFollower(self._model, self.intrinsics, self._network)
+                else LightTracker(self._model, self.intrinsics, self._network)
             )
             self._lit = None
         elif person != self._person:
@@ -145,7 +145,7 @@ class BodyStage:
         self._afterwards = (picture, seen.mask, layers, fit, t_source_ns)
         if self._worn:
             self.cover, self.skin_tone = self._clothing.cover(since_s), self._tone.tone
-        return fit.skin.tobytes(), [float(v) for v in fit.shape], self._lit, layers
+        return fit.bone_transforms.tobytes(), [float(v) for v in fit.shape], self._lit, layers
 
     def follow_up(self) -> None:
         """Learn colours and light from the frame just processed, for the next ones.
@@ -206,7 +206,7 @@ class _FitThread(threading.Thread):
                     t_capture_ns=message.t_capture_ns,
                     t_source_ns=message.t_source_ns,
                     image=message.image,
-                    layers=None,
+                    masks=None,
                     tracked=False,
                     last=message.last,
                     stage_ms=seen.stage_ms,
@@ -225,12 +225,12 @@ class _FitThread(threading.Thread):
                 t_capture_ns=message.t_capture_ns,
                 t_source_ns=message.t_source_ns,
                 image=message.image,
-                layers=self._ring.write(layers),
+                masks=self._ring.write(layers),
                 tracked=True,
                 last=message.last,
                 person=observation.person,
                 landmarks=[(float(u * x), float(w * y), float(v)) for u, w, _, v in observation.landmarks],
-                skin=skin,
+                bone_transforms=skin,
                 shape=shape,
                 intrinsics=self._stage.intrinsics.at_size(width, height),
                 light=light,

@@ -7,7 +7,7 @@ from mirror.types import Picture, cv
 WORKING_SIDE = 640  # px of the longer side of what inference looks at: its networks see 256 px at most
 
 
-def shrink(picture: Picture, size: tuple[int, int]) -> Picture:
+def resize(picture: Picture, size: tuple[int, int]) -> Picture:
     """``picture`` (H, W) or (H, W, C) at ``size`` (width, height), not larger: halved, then linear."""
     width, height = size
     while picture.shape[1] >= 2 * width and picture.shape[0] >= 2 * height:
@@ -24,4 +24,4 @@ def working_copy(frame: Picture) -> Picture:
     scale = WORKING_SIDE / max(height, width)
     if scale >= 1.0:
         return frame.copy()
-    return shrink(frame, (max(1, round(width * scale)), max(1, round(height * scale))))
+    return resize(frame, (max(1, round(width * scale)), max(1, round(height * scale))))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Vec3 = tuple[float, float, float]
 Rgb = tuple[float, float, float]
@@ -92,13 +92,13 @@ class Light(msgspec.Struct, frozen=True, kw_only=True):
 class Body(Message, frozen=True, kw_only=True, tag="body"):
     """The fitted body of one frame, with the frame itself, so that the two cannot part.
 
-    ``layers`` refers to an 8-bit picture of 3 or 4 channels, of the frame's aspect but of its own
+    ``masks`` refers to an 8-bit picture of 3 or 4 channels, of the frame's aspect but of its own
     resolution: channel 0 is the person mask, channel 1 what of the head and its hair stays in
     front of a garment's trunk (an arm may pass before it), channel 2 the hands, which stay in
     front of everything; channel 3, only where worn clothes are to be hidden, what of the person has
     the worn clothes' colours: 255 the top's, 0 those of what the legs wear, 128 neither; then head and
     hands are without what surely has them.
-    ``skin`` holds float32 (J, 3, 4) row-major little-endian skinning matrices that take
+    ``bone_transforms`` holds float32 (J, 3, 4) row-major little-endian skinning matrices that take
     body-space rest vertices of the given ``shape`` to camera space (metres, OpenCV axes);
     J and the bone order are the body model's. ``shape`` holds the K shape coefficients.
     ``intrinsics`` is (fx, fy, cx, cy) in px of the frame.
@@ -111,12 +111,12 @@ class Body(Message, frozen=True, kw_only=True, tag="body"):
     t_capture_ns: int
     t_source_ns: int
     image: SlotRef | None
-    layers: SlotRef | None
+    masks: SlotRef | None
     tracked: bool
     last: bool = False
     person: int = 0
     landmarks: list[Vec3] | None = None
-    skin: bytes = b""
+    bone_transforms: bytes = b""
     shape: list[float] = []
     intrinsics: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     light: Light | None = None
@@ -156,39 +156,39 @@ class Credit(Message, frozen=True, kw_only=True, tag="credit"):
     """Lock-step replay: render has finished frame ``seq``; capture may send another."""
 
 
-class Wish(Message, frozen=True, kw_only=True, tag="wish"):
-    """Somebody wants to see other clothes. ``wish`` names it, and its answer in ``Worn``.
+class OutfitRequest(Message, frozen=True, kw_only=True, tag="outfit_request"):
+    """Somebody wants to see other clothes. ``request`` names it, and its answer in ``Worn``.
 
     ``garments``: names or folders, from the skin outwards; none keeps those that are worn.
     ``fabric``: name or folder; "" keeps the fabric.
     """
 
-    wish: str
+    request: str
     garments: list[str] = []
     fabric: str = ""
 
 
-class Weave(Message, frozen=True, kw_only=True, tag="weave"):
+class WeaveRequest(Message, frozen=True, kw_only=True, tag="weave"):
     """A fabric is to be woven and worn.
 
     ``palette`` as in ``mirror fabric sample``; a ``fabric_class`` of "" leaves class and palette
     to the seed.
     """
 
-    wish: str
+    request: str
     fabric_class: str = ""
     palette: str = ""
     seed: int = 0
 
 
 class Woven(Message, frozen=True, kw_only=True, tag="woven"):
-    """What was woven for a ``Weave``; ``valid`` false, with the reason in ``detail``, if nothing was.
+    """What was woven for a ``WeaveRequest``; ``valid`` false, with the reason in ``detail``, if nothing was.
 
     ``pictures`` has six channels: albedo and normal, RGB each, as ``render.garments.fabric.Fabric``'s;
     ``repeat_m``: metres that they cover, across and along the grain.
     """
 
-    wish: str
+    request: str
     fabric_class: str = ""
     made_by: str = ""
     repeat_m: tuple[float, float] = (1.0, 1.0)
@@ -197,14 +197,14 @@ class Woven(Message, frozen=True, kw_only=True, tag="woven"):
 
 
 class Worn(Message, frozen=True, kw_only=True, tag="worn"):
-    """What is worn, sent whenever that changes or a wish is answered, and from time to time.
+    """What is worn, sent whenever that changes or a request is answered, and from time to time.
 
-    ``wish`` is the wish last answered; ``valid`` is false if it could not be met, for the reason
+    ``request`` is the request last answered; ``valid`` is false if it could not be met, for the reason
     in ``detail``. ``fabric`` is "" where each garment is of its own. ``fading``: the fabric has
     begun to show and the one before has not gone.
     """
 
-    wish: str
+    request: str
     garments: list[str]
     fabric: str
     fading: bool = False

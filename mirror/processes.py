@@ -49,7 +49,7 @@ PROCESSES: tuple[Process, ...] = (
     Process(
         "render",
         "render",
-        ("frame", "body", "wish", "woven"),
+        ("frame", "body", "outfit_request", "woven"),
         ("shown", "credit", "worn", "weave"),
         "body to the dressed picture",
     ),

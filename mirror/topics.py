@@ -38,8 +38,8 @@ TOPICS: dict[str, Topic] = {
     for topic in (
         Topic("frame", messages.Frame, "capture", 0.0, Guarantee.NEWEST),
         Topic("body", messages.Body, "inference", 0.0, Guarantee.NEWEST),
-        Topic("wish", messages.Wish, "render", 0.0, Guarantee.EVERY),
-        Topic("weave", messages.Weave, "weaver", 0.0, Guarantee.EVERY),
+        Topic("outfit_request", messages.OutfitRequest, "render", 0.0, Guarantee.EVERY),
+        Topic("weave", messages.WeaveRequest, "weaver", 0.0, Guarantee.EVERY),
         Topic("woven", messages.Woven, "render", 0.0, Guarantee.EVERY),
         Topic("worn", messages.Worn, "render", 2.0, Guarantee.NEWEST),
         Topic("shown", messages.Shown, "mirror", 0.0, Guarantee.EVERY),

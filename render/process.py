@@ -25,7 +25,7 @@ from mirror.messages import Body, Credit, Frame, Shown, SlotRef
 from mirror.process import Context
 from mirror.ring import Overwritten, RingReader
 from mirror.types import Picture
-from render.compose.frame_composer import Dressed, Dresser
+from render.compose.frame_composer import ComposedFrame, FrameComposer
 from render.garments.changes import Changes
 from render.output.display import open_display
 from render.output.recorder import Recorder
@@ -42,7 +42,7 @@ class Mirror:
         self._size = config.wardrobe.size
         self._context = context
         self._ring = RingReader()
-        self._dresser = Dresser(BodyModel.load(), config.render.hide_worn)
+        self._dresser = FrameComposer(BodyModel.load(), config.render.hide_worn)
         self._changes = Changes(context, self._dresser)
         self._masks = _masks_folder(config.render.masks)
         self._recorder = (
@@ -67,7 +67,7 @@ class Mirror:
     def show(self, message: Body | Frame) -> None:
         """Show one frame, dressed if its body is tracked, and report it; or drop it if it is gone."""
         if message.image is None:
-            self._report(message, Dressed(), {}, time.monotonic_ns())
+            self._report(message, ComposedFrame(), {}, time.monotonic_ns())
             return
         if message.t_capture_ns < self._newest_ns:  # a plain picture has overtaken this body
             self.counts["dropped"] += 1
@@ -79,7 +79,7 @@ class Mirror:
         except Overwritten:
             self.counts["overwritten"] += 1
             if message.last:
-                self._report(message, Dressed(), stage_ms, time.monotonic_ns())
+                self._report(message, ComposedFrame(), stage_ms, time.monotonic_ns())
             else:
                 self._credit_frame(message)
             return
@@ -102,10 +102,10 @@ class Mirror:
         self._count(message, t_display_ns)
         self._report(message, dressed, stage_ms, t_display_ns)
 
-    def _dress(self, message: Body | Frame, image: SlotRef, stage_ms: dict[str, float]) -> Dressed:
+    def _dress(self, message: Body | Frame, image: SlotRef, stage_ms: dict[str, float]) -> ComposedFrame:
         """Fill ``self._picture`` with the frame and what is worn. Raises Overwritten."""
         start = time.perf_counter()
-        body = message if isinstance(message, Body) and message.tracked and message.skin else None
+        body = message if isinstance(message, Body) and message.tracked and message.bone_transforms else None
         if body is not None:
             self._dresser.begin(body, image.height, image.width)
         submitted = time.perf_counter()
@@ -116,15 +116,15 @@ class Mirror:
         if body is None:
             self._dresser.watch(self._picture, message.t_source_ns)
             stage_ms["room"] = 1e3 * (time.perf_counter() - copied)
-            return Dressed()
-        layers = None if body.layers is None else self._ring.view(body.layers)
+            return ComposedFrame()
+        layers = None if body.masks is None else self._ring.view(body.masks)
         dressed = self._dresser.finish(self._picture, layers, stage_ms)
-        if body.layers is not None and not self._ring.still_valid(body.layers):
+        if body.masks is not None and not self._ring.still_valid(body.masks):
             raise Overwritten(f"layers of frame {message.seq} were reused while blending")
         return dressed
 
     def _report(
-        self, message: Body | Frame, dressed: Dressed, stage_ms: dict[str, float], t_display_ns: int
+        self, message: Body | Frame, dressed: ComposedFrame, stage_ms: dict[str, float], t_display_ns: int
     ) -> None:
         body = message if isinstance(message, Body) else None
         if self._masks is not None and message.image is not None:
@@ -269,7 +269,7 @@ def _masks_folder(name: str) -> Path | None:
     return folder
 
 
-def _write_mask(path: Path, dressed: Dressed, height: int, width: int) -> None:
+def _write_mask(path: Path, dressed: ComposedFrame, height: int, width: int) -> None:
     if dressed.blend is not None:
         mask = dressed.blend.mask(height, width)
     else:

@@ -155,7 +155,7 @@ def open_device(path: Path, config: CaptureConfig) -> cv2.VideoCapture:
         device.release()
         raise MirrorError(f"{path} does not open as a camera: name another of {_cameras()}")
     automatic = config.exposure == "auto"
-    wishes = [
+    requests = [
         # The pixel format first: it decides which sizes and rates there are.
         ("fourcc", cv2.CAP_PROP_FOURCC, float(cv2.VideoWriter.fourcc(*config.fourcc))),
         ("width", cv2.CAP_PROP_FRAME_WIDTH, float(config.width)),
@@ -164,8 +164,8 @@ def open_device(path: Path, config: CaptureConfig) -> cv2.VideoCapture:
         ("exposure mode", cv2.CAP_PROP_AUTO_EXPOSURE, _EXPOSURE_AUTO if automatic else _EXPOSURE_MANUAL),
     ]
     if not automatic:
-        wishes.append(("exposure", cv2.CAP_PROP_EXPOSURE, float(config.exposure)))
-    for name, prop, value in wishes:
+        requests.append(("exposure", cv2.CAP_PROP_EXPOSURE, float(config.exposure)))
+    for name, prop, value in requests:
         if not device.set(prop, value):
             log.warning("camera %s does not let its %s be set", path, name)
     return device

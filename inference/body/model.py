@@ -259,14 +259,3 @@ class BodyModel:
         m = np.asarray(matrices, np.float32)[self.landmark_bone]
         out: F32 = np.einsum("nab,nb->na", m[:, :, :3], np.asarray(landmarks, np.float32)) + m[:, :, 3]
         return out
-
-
-def rest_normals(vertices: F32, faces: NDArray[np.int32]) -> F32:
-    """Unit vertex normals (V, 3), area weighted, of any triangle mesh."""
-    a, b, c = (vertices[faces[:, i]] for i in range(3))
-    across = np.cross(b - a, c - a)
-    out = np.zeros_like(vertices)
-    for i in range(3):
-        np.add.at(out, faces[:, i], across)
-    normals: F32 = out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
-    return normals

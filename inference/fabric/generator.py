@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.fabric.classes import NAMES, check_class
 from inference.fabric.lattice import HARMONICS, LEARNED, LEVELS, NOISE, REACH, STYLE, design_harmonics
 from inference.fabric.weights import WEIGHTS
 from mirror.shading.colour import to_lab, to_linear, to_srgb
 from mirror.types import F32
-from workshop.synthetic.fabric.weave import NAMES, check_class
 
 #: The weights that the project ships.
 SHIPPED = Path(__file__).resolve().parent / "data" / "fabric_gan.safetensors"
@@ -29,7 +29,7 @@ _STEP = math.sqrt(2) - 1  # of the seeds through the designs
 
 
 @dataclass(frozen=True)
-class Recipe:
+class LatentCode:
     """What decides a sample beside its size and palette.
 
     ``condition`` (C,): class, number of colours and style, embedded; ``lattice`` (3, 2, 2): wave
@@ -52,7 +52,7 @@ class FabricGenerator:
         self._counts, self._scale = arrays["prior_counts"], arrays["pixels_per_metre"]
         self._palettes, self._pictured = arrays["prior_palettes"], arrays["prior_pictured"] > 0
 
-    def recipe(self, fabric_class: str, palette: F32, seed: int) -> Recipe:
+    def recipe(self, fabric_class: str, palette: F32, seed: int) -> LatentCode:
         """The recipe of a seed for a class and the one to four colours (k, 3) sRGB 0..1 of a palette.
 
         The seed draws a design by ``odds``, and a style from its posterior.
@@ -65,7 +65,7 @@ class FabricGenerator:
         mean, deviation = self._styles[index, design]
         style = mean + deviation * rng.standard_normal(STYLE, np.float32)
         lattice = self._cycles[index, design]
-        return Recipe(self._embed(index, colours, style), lattice, float(self._scale[index]), seed)
+        return LatentCode(self._embed(index, colours, style), lattice, float(self._scale[index]), seed)
 
     def odds(self, index: int, palette: F32) -> NDArray[np.float64]:
         """Each design's probability (P,) for a class and palette: of those taught with as many colours.
@@ -86,7 +86,7 @@ class FabricGenerator:
             weight[pictured] = np.exp(-((far / _NEAR) ** 2) / 2) * _LIKELIER * woven / pictured.sum()
         return np.asarray(weight / weight.sum())
 
-    def fabric(self, recipe: Recipe, palette: F32, size: tuple[int, int]) -> tuple[F32, F32]:
+    def fabric(self, recipe: LatentCode, palette: F32, size: tuple[int, int]) -> tuple[F32, F32]:
         """(albedo (H, W, 3) sRGB 0..1, height (H, W) 0..1) of ``size`` (height, width) px, multiples of 8.
 
         The palette (k, 3) is sRGB 0..1. Both pictures tile.
@@ -96,7 +96,7 @@ class FabricGenerator:
         noise = {s: rng.standard_normal((n, h // s, w // s), np.float32) for s, n in NOISE.items()}
         return self.render(recipe, palette, noise)
 
-    def render(self, recipe: Recipe, palette: F32, noise: dict[int, F32]) -> tuple[F32, F32]:
+    def render(self, recipe: LatentCode, palette: F32, noise: dict[int, F32]) -> tuple[F32, F32]:
         """``fabric`` with the local noise given: for each stride of NOISE, (n, H/stride, W/stride)."""
         h, w = noise[1].shape[1:]
         vectors = self._wave_vectors(recipe, h, w)
@@ -128,7 +128,7 @@ class FabricGenerator:
         x = _leaky(net["condition.0.weight"] @ x + net["condition.0.bias"])
         return np.asarray(net["condition.2.weight"] @ x + net["condition.2.bias"], np.float32)
 
-    def _wave_vectors(self, recipe: Recipe, h: int, w: int) -> F32:
+    def _wave_vectors(self, recipe: LatentCode, h: int, w: int) -> F32:
         """(K, 2) whole cycles on the torus; the asked-for lattice is rounded to fit it."""
         extent = np.array([w, h], np.float32)
         cycles = whole_cycles(recipe.lattice, h, w)
@@ -139,7 +139,7 @@ class FabricGenerator:
         learned = np.rint(np.tanh(free).reshape(LEARNED, 2) * REACH * extent)
         return np.concatenate([pattern, learned, repeat, yarn]).astype(np.float32)
 
-    def _design(self, recipe: Recipe, h: int, w: int) -> F32:
+    def _design(self, recipe: LatentCode, h: int, w: int) -> F32:
         """``design.Design``: its channels (DESIGN, h, w)."""
         pattern = whole_cycles(recipe.lattice, h, w)[0]
         parts = []

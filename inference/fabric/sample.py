@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.fabric.generator import FabricGenerator, Recipe, whole_cycles
+from inference.fabric.classes import COLOURS, check_class
+from inference.fabric.generator import FabricGenerator, LatentCode, whole_cycles
+from inference.fabric.palette import write_palette
 from mirror.errors import MirrorError
-from mirror.shading.colour import to_lab, to_linear, to_srgb, write_palette
+from mirror.shading.colour import to_lab, to_linear, to_srgb
 from mirror.types import F32
 from mirror.wardrobe import check_name
-from workshop.synthetic.fabric.weave import COLOURS, check_class
 
 #: Relief of the cloth as a share of its yarns' pitch.
 _RELIEF = 0.22
@@ -105,12 +106,12 @@ def choose_cut(albedo: F32) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def interpolate(start: Recipe, end: Recipe, share: float) -> Recipe:
+def interpolate(start: LatentCode, end: LatentCode, share: float) -> LatentCode:
     """The recipe ``share`` of the way: condition, lattice and scale move; the noise stays the start's."""
     mixed = (1 - share) * start.condition + share * end.condition
     # Two conditions far apart have a middle that is too short for either: keep the length.
     length = (1 - share) * np.linalg.norm(start.condition) + share * np.linalg.norm(end.condition)
-    return Recipe(
+    return LatentCode(
         np.asarray(mixed * length / max(float(np.linalg.norm(mixed)), 1e-6), np.float32),
         np.asarray((1 - share) * start.lattice + share * end.lattice, np.float32),
         start.pixels_per_metre ** (1 - share) * end.pixels_per_metre**share,
@@ -133,7 +134,7 @@ def fill_palette(palette: F32, fabric_class: str) -> F32:
     return np.stack(out)
 
 
-def yarn_pitch(recipe: Recipe, size: tuple[int, int]) -> float:
+def yarn_pitch(recipe: LatentCode, size: tuple[int, int]) -> float:
     """The yarns' pitch in px, across or along, whichever is finer."""
     cycles = np.abs(whole_cycles(recipe.lattice, *size)[2]).max(0)
     return float(min(size[1] / max(cycles[0], 1), size[0] / max(cycles[1], 1)))

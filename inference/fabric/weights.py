@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.fabric.classes import CLASSES, NAMES
 from inference.weights import WeightsKind
-from workshop.synthetic.fabric.weave import CLASSES, NAMES
 
 if TYPE_CHECKING:
     from workshop.train.fabric.network import Generator

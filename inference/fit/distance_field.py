@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.resize import shrink
+from inference.resize import resize
 from mirror.types import F64
 
 FIELD_SIDE = 256  # px of the longer side: finer adds cost, not accuracy, to a 256 px network mask
@@ -54,7 +54,7 @@ def distance_field(mask: NDArray[np.uint8], frame_width: int) -> DistanceField |
     """Distance field of a person mask (h, w) 0..255 that covers the whole frame; None if empty."""
     scale = FIELD_SIDE / max(mask.shape)
     size = (round(mask.shape[1] * scale), round(mask.shape[0] * scale))
-    small = shrink(mask, size) if scale < 1 else mask
+    small = resize(mask, size) if scale < 1 else mask
     binary = (small > 127).astype(np.uint8)
     if int(binary.sum()) < 50:
         return None

@@ -39,8 +39,8 @@ from inference.fit.landmark_residuals import (
 from inference.fit.normal_equations import NormalEquations
 from inference.fit.outline_residuals import Outline
 from inference.fit.shape_estimate import SETTLE_FRAMES, VIEWS, ShapeEstimate
-from inference.fit.shape_prior import Physique, describe
-from inference.pose.correction import Correction
+from inference.fit.shape_prior import ShapePrior, describe
+from inference.pose.correction import LandmarkCorrection
 from mirror.types import F64
 
 FIRST_ITERATIONS, ITERATIONS, FAR_ITERATIONS = 10, 1, 4  # on a new person; on a further frame; after a gap
@@ -72,12 +72,12 @@ FACING = np.diag([1.0, -1.0, -1.0])
 class Fit:
     """The body of one frame.
 
-    ``skin`` (J, 3, 4) float32: rest vertices of ``shape`` to camera space, girths included.
+    ``bone_transforms`` (J, 3, 4) float32: rest vertices of ``shape`` to camera space, girths included.
     ``landmark_points`` (33, 3): model landmarks, camera space. ``error``: RMS distance in metres
     of the well seen landmarks to the model's.
     """
 
-    skin: NDArray[np.float32]
+    bone_transforms: NDArray[np.float32]
     shape: F64
     pose: Pose
     landmark_points: F64
@@ -97,8 +97,8 @@ class BodyFitter:
         self,
         model: BodyModel,
         intrinsics: Intrinsics,
-        correction: Correction | None = None,
-        physique: Physique | None = None,
+        correction: LandmarkCorrection | None = None,
+        physique: ShapePrior | None = None,
     ) -> None:
         self.model = model
         self._correction = correction
@@ -189,7 +189,7 @@ class BodyFitter:
             fit = self._follow(landmarks, world, weight, field, dt)
         return fit
 
-    def _expect(self, physique: Physique, landmarks: F64, world: F64, field: DistanceField) -> None:
+    def _expect(self, physique: ShapePrior, landmarks: F64, world: F64, field: DistanceField) -> None:
         """Learn what the person is like from a frame, until enough has been seen."""
         if self._described >= DESCRIBE_FRAMES:
             return
@@ -406,7 +406,7 @@ class BodyFitter:
         )
         error = float(np.sqrt(((miss**2).sum(1) * weight).sum() / (weight.sum() + 1e-6)))
         return Fit(
-            skin=self._matrices(pose).astype(np.float32),
+            bone_transforms=self._matrices(pose).astype(np.float32),
             shape=self.shape.copy(),
             pose=bare,
             landmark_points=points,

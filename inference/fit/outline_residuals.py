@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
 from inference.body.kinematics import Pose
-from inference.body.model import BONES, REGIONS, BodyModel, rest_normals
+from inference.body.model import BONES, REGIONS, BodyModel
+from inference.body.surface import vertex_normals
 from inference.fit.distance_field import DistanceField
 from mirror.types import F64
 
@@ -63,7 +64,7 @@ class Outline:
         self._dense = np.zeros((len(chosen), len(model.joints)))
         np.add.at(self._dense, (np.arange(len(chosen))[:, None], indices), weights)
         self._mean = np.asarray(model.vertices[chosen], np.float64)
-        self._normals = rest_normals(model.vertices, model.faces)[chosen].astype(np.float64)
+        self._normals = vertex_normals(model.vertices, model.faces)[chosen].astype(np.float64)
         self.rest = self._mean
         pieces = [(f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for a, b in LIMBS]
         self._ends = np.array([[BONES.index(name) for name in pair] for pair in pieces])

@@ -144,7 +144,7 @@ def _widths(field: DistanceField, places: F64, across: F64, reach: float) -> F64
     return np.asarray(place.reshape(2, -1) * steps[1], np.float64)
 
 
-class Physique:
+class ShapePrior:
     """The trained regression.
 
     ``arrays``: ``mean``, ``scale`` (F,) of the features; ``weights`` (F, n), ``likely`` (n,) ``least``,
@@ -156,7 +156,7 @@ class Physique:
         self.precision = np.asarray(np.linalg.inv(self._arrays["covariance"]), np.float64)
 
     @classmethod
-    def shipped(cls) -> Physique:
+    def shipped(cls) -> ShapePrior:
         """With the shipped weights; MirrorError if they are missing, damaged or of another version."""
         return cls(WEIGHTS.load(SHIPPED)[0])
 

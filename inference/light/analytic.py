@@ -13,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
-from inference.body.model import REGIONS, BodyModel, rest_normals
+from inference.body.model import REGIONS, BodyModel
+from inference.body.surface import vertex_normals
 from inference.fit.fitter import Fit
-from inference.resize import shrink
+from inference.resize import resize
 from mirror.messages import Light
+from mirror.shading.colour import LINEAR_OF_BYTE, LUMINANCE_BGR, LUMINANCE_RGB
+from mirror.shading.spherical_harmonics import lamp_sh, sh_basis, uniform_sh
 from mirror.types import F64, Picture, cv
 
 PERIOD_S = 0.2  # how often the light is estimated
@@ -27,43 +30,6 @@ FACE_REFLECTANCE = 0.42  # linear luminance of lit skin, a middle value over ski
 ROOM_REFLECTANCE = 0.40  # of what rooms are made of
 TINT_TRUST = 0.6  # cameras balance white themselves: only part of a cast is the light's
 SKIN_TINT = np.array([0.66, 0.92, 1.42])  # linear B, G, R of skin under white light, mean 1
-LUMINANCE = np.array([0.0722, 0.7152, 0.2126])  # of linear B, G, R
-
-TO_LINEAR = np.where(
-    np.arange(256) / 255 <= 0.04045,
-    np.arange(256) / 255 / 12.92,
-    ((np.arange(256) / 255 + 0.055) / 1.055) ** 2.4,
-).astype(np.float32)
-
-
-def sh_basis(normals: F64) -> F64:
-    """Real spherical harmonics (N, 9) at unit normals (N, 3), in the order of ``messages.Light``."""
-    x, y, z = normals[:, 0], normals[:, 1], normals[:, 2]
-    return np.stack(
-        [
-            np.full_like(x, 0.282095),
-            0.488603 * y,
-            0.488603 * z,
-            0.488603 * x,
-            1.092548 * x * y,
-            1.092548 * y * z,
-            0.315392 * (3 * z * z - 1),
-            1.092548 * x * z,
-            0.546274 * (x * x - y * y),
-        ],
-        axis=1,
-    )
-
-
-def lamp_sh(direction: F64) -> F64:
-    """(9,) irradiance/pi of a distant lamp that gives 1 to a surface facing it."""
-    basis = sh_basis(np.asarray(direction, np.float64)[None])[0]
-    return np.asarray(basis * np.array([np.pi] + [2 * np.pi / 3] * 3 + [np.pi / 4] * 5))
-
-
-def uniform_sh() -> F64:
-    """(9,) irradiance/pi 1 from everywhere."""
-    return np.asarray(np.eye(9)[0] / 0.282095)
 
 
 def estimate_probe(
@@ -100,7 +66,7 @@ def estimate_probe(
     return direction, share
 
 
-class LightEstimator:
+class AnalyticLight:
     """Running estimate of the light on the followed person."""
 
     def __init__(self, model: BodyModel, intrinsics: Intrinsics) -> None:
@@ -113,7 +79,7 @@ class LightEstimator:
         picked = [rng.permutation(group)[: PROBES // 2] for group in (face, trunk)]
         self._points = np.concatenate(picked)
         self._group = np.repeat([0, 1], [len(p) for p in picked])
-        self._normals = rest_normals(model.vertices, model.faces)[self._points].astype(np.float64)
+        self._normals = vertex_normals(model.vertices, model.faces)[self._points].astype(np.float64)
         self._bone = model.skin_indices[self._points, np.argmax(model.skin_weights[self._points], axis=1)]
         self._model = model
         self.reset()
@@ -145,14 +111,14 @@ class LightEstimator:
         """Light (9, 3) of one frame by itself, and how sure it is, 0..1; arguments as for ``update``."""
         height, width = frame.shape[:2]
         scale = min(1.0, WORK_SIDE / max(height, width))
-        small = shrink(frame, (max(8, round(width * scale)), max(8, round(height * scale))))
+        small = resize(frame, (max(8, round(width * scale)), max(8, round(height * scale))))
         rows, columns = small.shape[:2]
-        person = shrink(mask, (columns, rows))
-        linear = TO_LINEAR[small]
+        person = resize(mask, (columns, rows))
+        linear = LINEAR_OF_BYTE[small]
         rest = self._model.vertices[self._points] + np.tensordot(
             fit.shape.astype(np.float32), self._model.shape_basis[:, self._points], 1
         )
-        matrices = fit.skin[self._bone]
+        matrices = fit.bone_transforms[self._bone]
         points = np.einsum("nij,nj->ni", matrices[:, :, :3], rest) + matrices[:, :, 3]
         normals = np.einsum("nij,nj->ni", fit.pose.world[self._bone], self._normals)
         view = points / np.linalg.norm(points, axis=1, keepdims=True)
@@ -170,11 +136,11 @@ class LightEstimator:
             front = cv.resize(hands, (columns, rows), interpolation=cv.INTER_AREA)
             inside &= front[y, x] < 60
         colour = linear[y, x].astype(np.float64)
-        luminance = colour @ LUMINANCE
+        luminance = colour @ LUMINANCE_BGR
         inside &= luminance < 0.98  # burnt out pixels know no direction
         room = linear[(person < 40)].astype(np.float64)
-        frame_level = float(np.mean(linear.reshape(-1, 3) @ LUMINANCE))
-        room_level = float(np.mean(np.minimum(room @ LUMINANCE, 1.0))) if len(room) > 200 else frame_level
+        frame_level = float(np.mean(linear.reshape(-1, 3) @ LUMINANCE_BGR))
+        room_level = float(np.mean(np.minimum(room @ LUMINANCE_BGR, 1.0))) if len(room) > 200 else frame_level
         face = inside & (self._group == 0)
         direction, share, confidence = np.array([0.0, -0.5, -0.866]), 0.35, 0.1
         if np.count_nonzero(inside) >= 60:
@@ -184,7 +150,7 @@ class LightEstimator:
         tint = _tint(room)
         if np.count_nonzero(face) >= 40:
             skin = np.median(colour[face], axis=0)
-            skin_level = float(skin @ LUMINANCE)
+            skin_level = float(skin @ LUMINANCE_BGR)
             # The dearer of two guesses would burn the garment out; their geometric mean is steady.
             level = np.sqrt(
                 max(skin_level / FACE_REFLECTANCE, 0.02) * max(room_level / ROOM_REFLECTANCE, 0.02)
@@ -206,7 +172,7 @@ def _tint(room: F64) -> F64:
     """Colour cast (3,) BGR, mean 1, of the room by the grey-world assumption on its middle tones."""
     if len(room) < 200:
         return np.ones(3)
-    level = room @ LUMINANCE
+    level = room @ LUMINANCE_BGR
     low, high = np.quantile(level, [0.4, 0.97])
     chosen = room[(level >= low) & (level <= high) & (room.max(1) < 0.98)]
     if len(chosen) < 100:
@@ -217,7 +183,7 @@ def _tint(room: F64) -> F64:
 
 def light_message(sh: F64, confidence: float) -> Light:
     """The message of light (9, 3), its main direction that of the luminance's first band."""
-    grey = sh @ np.array([0.2126, 0.7152, 0.0722])
+    grey = sh @ LUMINANCE_RGB
     direction = grey[[3, 1, 2]]
     direction = direction / max(float(np.linalg.norm(direction)), 1e-9)
     return Light(

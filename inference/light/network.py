@@ -10,15 +10,15 @@ import numpy as np
 
 from inference.light.probe import Arrays, mirrored, normalised
 from inference.light.weights import SHIPPED, WEIGHTS
-from mirror.shading.spherical_harmonics import MIRROR_SIGNS
+from mirror.shading.spherical_harmonics import MIRROR_SIGNS, SH_CONSTANTS
 from mirror.types import F32, F64
 
-_MEAN_TO_FIRST = 1 / 0.282095  # coefficient 0 of light that is 1 on average
+_MEAN_TO_FIRST = 1 / SH_CONSTANTS[0]  # coefficient 0 of light that is 1 on average
 #: What the network's outputs for colour are over: tints are small beside light and shade.
 LEVEL_TINT, SIDE_TINT = 0.3, 0.2
 
 
-class Network:
+class LightNetwork:
     """Weights by the names of ``LightNet``'s state, ready to run."""
 
     def __init__(self, weights: dict[str, F32]) -> None:
@@ -35,7 +35,7 @@ class Network:
         ]
 
     @classmethod
-    def shipped(cls) -> Network:
+    def shipped(cls) -> LightNetwork:
         """With the shipped weights; MirrorError if they are missing, damaged or of another version."""
         return cls(WEIGHTS.load(SHIPPED)[0])
 

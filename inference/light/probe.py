@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
-from inference.body.model import REGIONS, BodyModel, rest_normals
+from inference.body.model import REGIONS, BodyModel
+from inference.body.surface import vertex_normals
 from inference.fit.fitter import Fit
-from inference.light.analytic import TO_LINEAR, sh_basis
 from inference.light.surface_shading import shading, shading_of_parts, surface_seen
-from inference.resize import shrink
-from mirror.shading.spherical_harmonics import LUMINANCE_RGB
+from inference.resize import resize
+from mirror.shading.colour import LINEAR_OF_BYTE, LUMINANCE_RGB
+from mirror.shading.spherical_harmonics import sh_basis
 from mirror.types import F32, F64, Picture, cv
 
 ROOM, BODY, FACE = 48, 64, 48  # px
@@ -79,12 +80,12 @@ class Probe:
         person = self.body[self.body_mask > 127]
         if not len(person):
             return False
-        level = TO_LINEAR[person] @ LUMINANCE_RGB
+        level = LINEAR_OF_BYTE[person] @ LUMINANCE_RGB
         return bool(level.mean() > _DARKEST and np.mean(level < _BURNT) > _LEAST_SHADED)
 
     def background(self) -> F32:
         """Linear luminance (ROOM, ROOM) of the frame, NaN on the person and outside the frame."""
-        luminance = (TO_LINEAR[self.room] @ LUMINANCE_RGB).astype(np.float32)
+        luminance = (LINEAR_OF_BYTE[self.room] @ LUMINANCE_RGB).astype(np.float32)
         return np.where((self.room_mask < 32) & (self.room_inside > 127), luminance, np.float32(np.nan))
 
     def face_shading(self) -> F32:
@@ -95,7 +96,7 @@ class Probe:
         x, y = (self.face_normals[..., k].astype(int) for k in (0, 1))
         cell = 3 * np.digitize(y, _FACES) + np.digitize(x, _FACES)
         on = (self.face_mask > 127) & self.face_normals.any(2)
-        luminance = TO_LINEAR[self.face] @ LUMINANCE_RGB
+        luminance = LINEAR_OF_BYTE[self.face] @ LUMINANCE_RGB
         count = np.bincount(cell[on], minlength=9)
         total = np.bincount(cell[on], luminance[on], 9)
         mean = np.where(count >= _FEW, total / np.maximum(count, 1), np.nan)
@@ -111,7 +112,7 @@ class Probe:
             return None
         normals = self.face_normals[on] / np.float64(127)
         arriving = sh_basis(normals) @ (sh @ LUMINANCE_RGB)
-        luminance = TO_LINEAR[self.face[on]] @ LUMINANCE_RGB
+        luminance = LINEAR_OF_BYTE[self.face[on]] @ LUMINANCE_RGB
         return float(np.median(luminance / np.maximum(arriving, _DARKEST)))
 
     def arrays(self) -> Arrays:
@@ -138,7 +139,7 @@ class ProbeMaker:
         vertices = model.faces[picked]
         self._rest = np.einsum("nk,nkd->nd", share, model.vertices[vertices])
         self._basis = np.einsum("nk,snkd->snd", share, model.shape_basis[:, vertices])
-        normals = rest_normals(model.vertices, model.faces)
+        normals = vertex_normals(model.vertices, model.faces)
         smooth = np.einsum("nk,nkd->nd", share, normals[vertices])
         self._normals = smooth / np.linalg.norm(smooth, axis=1, keepdims=True)
         first = vertices[:, 0]
@@ -158,7 +159,7 @@ class ProbeMaker:
         if times > 1:
             size = (max(1, frame.shape[1] // times), max(1, frame.shape[0] // times))
             pixels = pixels * (size[0] / frame.shape[1], size[1] / frame.shape[0])
-            frame, mask = shrink(frame, size), shrink(mask, size) if mask.shape[1] > size[0] else mask
+            frame, mask = resize(frame, size), resize(mask, size) if mask.shape[1] > size[0] else mask
         height, width = frame.shape[:2]
         view = points / np.linalg.norm(points, axis=1, keepdims=True)
         facing = ((normals * view).sum(1) < -0.05) & (points[:, 2] > 0.1)
@@ -186,7 +187,7 @@ class ProbeMaker:
 
     def _surface(self, fit: Fit) -> tuple[F64, F64]:
         rest = self._rest + np.tensordot(fit.shape.astype(np.float32), self._basis, 1)
-        matrices = fit.skin[self._bone]
+        matrices = fit.bone_transforms[self._bone]
         points = np.einsum("nij,nj->ni", matrices[:, :, :3], rest) + matrices[:, :, 3]
         normals = np.einsum("nij,nj->ni", fit.pose.world[self._bone].astype(np.float32), self._normals)
         return points.astype(np.float64), normals
@@ -226,12 +227,12 @@ def _cut(frame: Picture, mask: Picture, square: Square, side: int) -> tuple[Pict
         max(round((y1 - top) * scale), round((y0 - top) * scale) + 1),
     )
     u1, v1 = min(u1, side), min(v1, side)
-    picture[v0:v1, u0:u1] = shrink(frame[y0:y1, x0:x1], (u1 - u0, v1 - v0))[..., ::-1]
+    picture[v0:v1, u0:u1] = resize(frame[y0:y1, x0:x1], (u1 - u0, v1 - v0))[..., ::-1]
     fx, fy = mask.shape[1] / width, mask.shape[0] / height
     part = mask[
         int(y0 * fy) : max(int(y1 * fy), int(y0 * fy) + 1), int(x0 * fx) : max(int(x1 * fx), int(x0 * fx) + 1)
     ]
-    person[v0:v1, u0:u1] = shrink(part, (u1 - u0, v1 - v0))
+    person[v0:v1, u0:u1] = resize(part, (u1 - u0, v1 - v0))
     return picture, person
 
 
@@ -242,8 +243,8 @@ def _whole(frame: Picture, mask: Picture) -> tuple[Picture, Picture, Picture]:
     x, y = (ROOM - w) // 2, (ROOM - h) // 2
     picture = np.zeros((ROOM, ROOM, 3), np.uint8)
     person, inside = np.zeros((ROOM, ROOM), np.uint8), np.zeros((ROOM, ROOM), np.uint8)
-    picture[y : y + h, x : x + w] = shrink(frame, (w, h))[..., ::-1]
-    person[y : y + h, x : x + w] = shrink(mask, (w, h))
+    picture[y : y + h, x : x + w] = resize(frame, (w, h))[..., ::-1]
+    person[y : y + h, x : x + w] = resize(mask, (w, h))
     inside[y : y + h, x : x + w] = 255
     return picture, person, inside
 
@@ -284,7 +285,7 @@ def normalised(arrays: Arrays, tint: F32 | None = None) -> tuple[list[F32], F32,
     the mean colours of face, person, room and the room's brightest tenth. ``tint`` (B, 3) multiplies
     the pictures' linear RGB: another white balance.
     """
-    linear = [TO_LINEAR[arrays[name]] for name in COLOURS]
+    linear = [LINEAR_OF_BYTE[arrays[name]] for name in COLOURS]
     if tint is not None:
         linear = [part * tint[:, None, None] for part in linear]
     masks: list[F32] = [

@@ -9,11 +9,12 @@ import numpy as np
 from inference.body.camera import Intrinsics
 from inference.body.model import BodyModel
 from inference.fit.fitter import Fit
-from inference.light.analytic import LightEstimator, light_message
-from inference.light.network import Network
+from inference.light.analytic import AnalyticLight, light_message
+from inference.light.network import LightNetwork
 from inference.light.probe import ProbeMaker
 from mirror.messages import Light
-from mirror.shading.spherical_harmonics import LUMINANCE_RGB, angle_deg, main_direction
+from mirror.shading.colour import LUMINANCE_RGB
+from mirror.shading.spherical_harmonics import angle_deg, main_direction
 from mirror.types import F32, F64, Picture
 
 PERIOD_S = 0.2  # how often the network looks
@@ -43,8 +44,8 @@ class Estimate:
     face: F32
 
 
-class LightFollower:
-    """Running estimate of the light; the interface of the analytic ``LightEstimator``.
+class LightTracker:
+    """Running estimate of the light; the interface of the analytic ``AnalyticLight``.
 
     The analytic estimate stands in where the network has nothing to judge by: no face seen, a
     picture that is black or burnt out, or an answer that itself expects to be wrong.
@@ -54,11 +55,11 @@ class LightFollower:
     and the estimate with them.
     """
 
-    def __init__(self, model: BodyModel, intrinsics: Intrinsics, network: Network) -> None:
+    def __init__(self, model: BodyModel, intrinsics: Intrinsics, network: LightNetwork) -> None:
         self.intrinsics = intrinsics
         self._network = network
         self._probes = ProbeMaker(model)
-        self._analytic = LightEstimator(model, intrinsics)
+        self._analytic = AnalyticLight(model, intrinsics)
         self.reset()
 
     def reset(self) -> None:

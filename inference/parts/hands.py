@@ -39,7 +39,7 @@ class View:
     scale: float
 
 
-class HandMaker:
+class HandMasks:
     """Draws the hands of one person; another one needs another."""
 
     def __init__(self, intrinsics: Intrinsics) -> None:

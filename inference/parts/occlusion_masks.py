@@ -17,8 +17,8 @@ from inference.body.camera import Intrinsics
 from inference.body.model import BONES, REGIONS, BodyModel
 from inference.fit.fitter import Fit
 from inference.parts.colour_model import CLOTH, HAIR, ROOM, SKIN, TROUSERS, ColourModel, colour_bins
-from inference.parts.hands import HandMaker, View, box_of, pixel
-from inference.resize import WORKING_SIDE, shrink
+from inference.parts.hands import HandMasks, View, box_of, pixel
+from inference.resize import WORKING_SIDE, resize
 from mirror.types import F64, Picture, cv
 
 HEAD_SIDE = 84  # px: more of a head would cost time and show nothing
@@ -49,7 +49,7 @@ def _kept(limits: tuple[float, float]) -> Picture:
 _NO_CUFF, _NO_COLLAR = _kept(CUFF), _kept(COLLAR)
 
 
-class LayerMaker:
+class OcclusionMasks:
     """Makes the layers picture of each frame; ``reset`` when another person comes.
 
     ``worn``: whether the worn clothes' colours are wanted, as a fourth channel.
@@ -68,7 +68,7 @@ class LayerMaker:
     def reset(self) -> None:
         """Forget the person's colours."""
         self.colours = ColourModel()
-        self._hands = HandMaker(self.intrinsics)
+        self._hands = HandMasks(self.intrinsics)
         self._frames = 0
         self._unlearnt: tuple[Picture, Picture, F64, F64, float, bool] | None = None
 
@@ -84,7 +84,7 @@ class LayerMaker:
         reduced = next((s for s in SCALES if s * head_px <= HEAD_SIDE), SCALES[-1])
         scale, hull, head_px = scale * reduced, hull * reduced, max(head_px * reduced, 4.0)
         size = (max(16, round(width * scale)), max(16, round(height * scale)))
-        small, person = shrink(frame, size), shrink(mask, size)
+        small, person = resize(frame, size), resize(mask, size)
         planes = np.zeros((self._channels, *person.shape), np.uint8)  # quicker to fill than pixels
         planes[0] = person
         layers = planes.transpose(1, 2, 0)
@@ -117,7 +117,7 @@ class LayerMaker:
         rest = model.vertices[self._head] + np.tensordot(
             fit.shape.astype(np.float32), model.shape_basis[:, self._head], 1
         )
-        matrix = fit.skin[HEAD_BONE]
+        matrix = fit.bone_transforms[HEAD_BONE]
         skull = (rest @ matrix[:, :3].T + matrix[:, 3]).astype(np.float64)
         pixels = self.intrinsics.project(skull) * scale
         hull = cv.convexHull(pixels.astype(np.float32))[:, 0].astype(np.float64)

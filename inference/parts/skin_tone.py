@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from inference.body.camera import Intrinsics
-from inference.body.model import LANDMARKS, REGIONS, BodyModel, rest_normals
+from inference.body.model import LANDMARKS, REGIONS, BodyModel
+from inference.body.surface import vertex_normals
 from inference.fit.fitter import Fit
-from inference.light.analytic import LUMINANCE, sh_basis
 from inference.parts.colour_model import UNLIKE, ColourModel, colour_bins
 from mirror.messages import Light, Rgb
+from mirror.shading.skin import encoded, skin_light
+from mirror.shading.spherical_harmonics import sh_basis
 from mirror.types import F64, Picture
 
 _RATE = 0.06  # of a new look in the running tone
@@ -22,8 +24,6 @@ _LEVEL = 1.15  # by which hands may be brighter or darker than the face
 _BY_HANDS = 0.5  # of the tone, where they were seen
 _RANGE = (18, 248)  # grey levels within which a pixel tells a colour
 _LIMITS = (0.05, 1.6)  # of a tone: beyond it the light is mistaken
-_COLOURED = 0.25  # of the light's differences in colour is shown: their estimate is rough
-_GAMMA, _KNEE, _CEILING = 2.2, 0.9, 1.3  # of the renderer's picture of light
 
 
 class SkinTone:
@@ -43,7 +43,7 @@ class SkinTone:
         low, high = float(mouth[1]) + 0.1 * span, float(eyes[1]) - 0.15 * span
         front = place[:, 2] > float(mouth[2]) - 0.05
         self._points = head[(place[:, 1] > low) & (place[:, 1] < high) & front]
-        self._normals = rest_normals(model.vertices, model.faces)[self._points].astype(np.float64)
+        self._normals = vertex_normals(model.vertices, model.faces)[self._points].astype(np.float64)
         self.reset()
 
     def reset(self) -> None:
@@ -110,7 +110,7 @@ class SkinTone:
         rest = self._model.vertices[self._points] + np.tensordot(
             fit.shape.astype(np.float32), self._model.shape_basis[:, self._points], 1
         )
-        matrix = fit.skin[bone]
+        matrix = fit.bone_transforms[bone]
         points = rest @ matrix[:, :3].T + matrix[:, 3]
         normals = self._normals @ fit.pose.world[bone].T
         view = points / np.linalg.norm(points, axis=1, keepdims=True)
@@ -146,16 +146,3 @@ class _Running:
             return
         self._mean += max(_RATE, 1.0 / (self._looks + 1)) * (tone - self._mean)
         self._looks += 1
-
-
-def skin_light(sh: F64) -> F64:
-    """The light (9, 3) that skin is drawn under: most of its own colour is in the skin's tone already."""
-    grey = (sh @ LUMINANCE[::-1])[:, None]
-    return np.asarray(grey + _COLOURED * (sh - grey))
-
-
-def encoded(irradiance: F64) -> F64:
-    """Factor to sRGB values of a surface under this light (E / pi, any shape), as the renderer has it."""
-    s = np.maximum(irradiance, 0.0) ** (1 / _GAMMA)
-    over = np.maximum(s - _KNEE, 0.0) / (_CEILING - _KNEE)
-    return np.asarray(np.minimum(s, _KNEE) + (_CEILING - _KNEE) * over / (1 + over))

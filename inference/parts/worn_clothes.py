@@ -13,7 +13,8 @@ from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
 from inference.body.camera import Intrinsics
-from inference.body.model import BONES, REGIONS, BodyModel, rest_normals
+from inference.body.model import BONES, REGIONS, BodyModel
+from inference.body.surface import vertex_normals
 from inference.fit.fitter import Fit
 from inference.parts.colour_model import CLOTH, TROUSERS, ColourModel, colour_bins
 from mirror.types import F32, F64, Picture
@@ -50,7 +51,7 @@ def is_due(frame: int) -> bool:
     return frame <= _FIRST_FRAMES or frame % (_EVERY if frame <= _SETTLED_FRAMES else _SELDOM) == 0
 
 
-class Clothing:
+class WornClothes:
     """Of one followed person; ``reset`` when another one comes."""
 
     def __init__(self, model: BodyModel, intrinsics: Intrinsics) -> None:
@@ -76,7 +77,7 @@ class Clothing:
         points = self._points
         self._rest = model.vertices[points]
         self._basis = np.ascontiguousarray(model.shape_basis[:, points])
-        self._normals = rest_normals(model.vertices, model.faces)[points]
+        self._normals = vertex_normals(model.vertices, model.faces)[points]
         self._bone = model.skin_indices[points, np.argmax(model.skin_weights[points], axis=1)]
         self._bin = np.minimum((self._along[points] * _BINS).astype(int), 2 * _BINS - 1)
         hands = np.isin(region, [REGIONS.index("left_hand"), REGIONS.index("right_hand")])
@@ -138,7 +139,7 @@ class Clothing:
         """
         self._looks += 1
         rest = self._rest + np.tensordot(fit.shape.astype(np.float32), self._basis, 1)
-        matrices = fit.skin[self._bone]
+        matrices = fit.bone_transforms[self._bone]
         points = np.einsum("nij,nj->ni", matrices[:, :, :3], rest) + matrices[:, :, 3]
         normals = np.einsum("nij,nj->ni", fit.pose.world[self._bone].astype(np.float32), self._normals)
         view = points / np.linalg.norm(points, axis=1, keepdims=True)

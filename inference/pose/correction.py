@@ -35,7 +35,7 @@ SEEN = 0.5  # weight of a landmark from which it is moved in full
 _PICTURE = 2 * len(JOINTS)
 
 
-class Correction:
+class LandmarkCorrection:
     """Weights, ready to run: ``mean`` and ``deviation`` of the features, ``odd`` and a layer's each."""
 
     def __init__(self, weights: dict[str, F32]) -> None:
@@ -44,7 +44,7 @@ class Correction:
             raise MirrorError(f"weights of the landmark network for {len(weights['mean'])} features")
 
     @classmethod
-    def shipped(cls) -> Correction:
+    def shipped(cls) -> LandmarkCorrection:
         """With the shipped weights; MirrorError if they are missing, damaged or of another version."""
         return cls(WEIGHTS.load(SHIPPED)[0])
 

@@ -30,7 +30,7 @@ COUNT = sum(int(np.prod(shape)) for shape in _SHAPES)
 
 
 @dataclass(frozen=True)
-class Features:
+class CorrectionFeatures:
     """``values`` (COUNT,) for the network; ``scale`` px a metre at the person's distance."""
 
     values: F64
@@ -47,7 +47,7 @@ def scale_of(landmarks: F64, world: F64, weight: F64) -> float:
 
 def features(
     landmarks: F64, world: F64, weight: F64, field: DistanceField | None, camera: Intrinsics
-) -> Features | None:
+) -> CorrectionFeatures | None:
     """Of one frame; None where nothing can be told.
 
     ``landmarks`` (33, 3) x px, y px, visibility; ``world`` (33, 3) as ``inference.pose.tracker`` has them;
@@ -78,7 +78,7 @@ def features(
             _about(local, centre, scale, field).ravel(),
         ]
     )
-    return Features(values, scale)
+    return CorrectionFeatures(values, scale)
 
 
 def parts(values: Any) -> list[Any]:

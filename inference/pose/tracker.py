@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.resize import WORKING_SIDE, shrink
+from inference.resize import WORKING_SIDE, resize
 from mirror.errors import MirrorError
 from mirror.types import F64, Picture, cv
 
@@ -199,7 +199,7 @@ class PoseTracker:
     def _follow(self, frame: Picture, step_ms: int) -> tuple[F64, F64, Picture] | None:
         self._clock_ms += max(1, step_ms)
         scale = min(1.0, WORKING_SIDE / max(frame.shape[:2]))
-        seen = shrink(frame, (round(frame.shape[1] * scale), round(frame.shape[0] * scale)))
+        seen = resize(frame, (round(frame.shape[1] * scale), round(frame.shape[0] * scale)))
         rgb = cv.cvtColor(seen, cv.COLOR_BGR2RGB)
         found = self._follower.detect_for_video(self._image(rgb), self._clock_ms)
         if not found.pose_landmarks or not found.segmentation_masks:

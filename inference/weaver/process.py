@@ -16,15 +16,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.fabric.classes import COLOURS, NAMES
 from inference.fabric.generator import FabricGenerator
+from inference.fabric.palette import parse_palette, random_palette
 from inference.fabric.sample import Sample, sample
 from mirror.bus import Collector, Dispatcher
 from mirror.errors import MirrorError
-from mirror.messages import Weave, Woven
+from mirror.messages import WeaveRequest, Woven
 from mirror.process import Context
 from mirror.ring import RingWriter, ring_prefix
-from mirror.shading.colour import parse_palette
-from workshop.synthetic.fabric.weave import COLOURS, NAMES, random_palette
 
 RING = "fabrics"
 SIZE = (512, 512)
@@ -42,22 +42,22 @@ def body(context: Context) -> None:
     count = 0
     try:
         with (
-            Collector[Weave](context.runtime, "weave") as wishes,
+            Collector[WeaveRequest](context.runtime, "weave") as requests,
             Dispatcher(context.runtime, "woven") as port,
         ):
             context.ready()
             while not context.stopping.is_set():
-                context.beat(woven=count, rejected=wishes.rejected)
-                wish = wishes.receive(WAIT_MS)
-                if wish is None or time.monotonic_ns() - wish.t_ns > TOO_OLD_S * 1e9:
+                context.beat(woven=count, rejected=requests.rejected)
+                request = requests.receive(WAIT_MS)
+                if request is None or time.monotonic_ns() - request.t_ns > TOO_OLD_S * 1e9:
                     continue
                 begin = time.perf_counter()
                 try:
                     generator = generator or FabricGenerator()
-                    made = woven(generator, wish)
+                    made = woven(generator, request)
                 except MirrorError as error:
                     context.log.warning("%s", error)
-                    port.send(_refusal(wish, str(error)))
+                    port.send(_refusal(request, str(error)))
                     continue
                 pictures = ring.write(np.dstack([made.albedo, made.normal]))
                 count += 1
@@ -65,7 +65,7 @@ def body(context: Context) -> None:
                     Woven(
                         seq=count,
                         t_ns=time.monotonic_ns(),
-                        wish=wish.wish,
+                        request=request.request,
                         fabric_class=made.fabric_class,
                         made_by=made.made_by,
                         repeat_m=made.repeat_m,
@@ -79,12 +79,12 @@ def body(context: Context) -> None:
         ring.close()
 
 
-def woven(generator: FabricGenerator, wish: Weave) -> Sample:
-    """The fabric that is wished for. MirrorError if there is no such class or palette."""
-    if wish.fabric_class:
-        return sample(generator, wish.fabric_class, parse_palette(wish.palette), wish.seed, SIZE)
-    fabric_class, palette = surprise(wish.seed)
-    return sample(generator, fabric_class, palette, wish.seed, SIZE)
+def woven(generator: FabricGenerator, request: WeaveRequest) -> Sample:
+    """The fabric that is asked for. MirrorError if there is no such class or palette."""
+    if request.fabric_class:
+        return sample(generator, request.fabric_class, parse_palette(request.palette), request.seed, SIZE)
+    fabric_class, palette = surprise(request.seed)
+    return sample(generator, fabric_class, palette, request.seed, SIZE)
 
 
 def surprise(seed: int) -> tuple[str, NDArray[np.float32]]:
@@ -95,8 +95,8 @@ def surprise(seed: int) -> tuple[str, NDArray[np.float32]]:
     return fabric_class, random_palette(rng, int(rng.integers(fewest, most + 1)))
 
 
-def _refusal(wish: Weave, reason: str) -> Woven:
-    return Woven(seq=0, t_ns=time.monotonic_ns(), valid=False, wish=wish.wish, detail=reason)
+def _refusal(request: WeaveRequest, reason: str) -> Woven:
+    return Woven(seq=0, t_ns=time.monotonic_ns(), valid=False, request=request.request, detail=reason)
 
 
 def _step_back() -> None:

@@ -1,6 +1,6 @@
 """``mirror garment wear``, ``mirror fabric wear|weave``: other clothes in the mirror that runs.
 
-Sends topics ``wish`` and ``weave``; the answer comes on topic ``worn``.
+Sends topics ``outfit_request`` and ``weave``; the answer comes on topic ``worn``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mirror.bus import Dispatcher, Newest
 from mirror.cli.app import load_config
 from mirror.config import load
 from mirror.errors import MirrorError
-from mirror.messages import Message, Weave, Wish, Worn
+from mirror.messages import Message, OutfitRequest, WeaveRequest, Worn
 from mirror.runtime import lock_owner, runtime_dir
 
 ANSWER_S = 15.0  # a process that has just died is back by then
@@ -38,28 +38,30 @@ def weave(options: argparse.Namespace) -> int:
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     runtime = _running(options)
     folder = _place(runtime, options, options.keep) if options.keep else None
-    wish = Weave(
+    request = WeaveRequest(
         seq=0,
         t_ns=time.monotonic_ns(),
-        wish=_name(),
+        request=_name(),
         fabric_class=options.fabric_class,
         palette=options.palette,
         seed=seed,
     )
-    print(_line(_answer(runtime, "weave", wish, wish.wish)))
+    print(_line(_answer(runtime, "weave", request, request.request)))
     if folder is not None:
         from inference.fabric.generator import FabricGenerator
         from inference.fabric.sample import write_fabric
         from inference.weaver.process import woven
 
-        print(write_fabric(woven(FabricGenerator(), wish), folder))  # the same: the seed decides all
+        print(write_fabric(woven(FabricGenerator(), request), folder))  # the same: the seed decides all
     return 0
 
 
 def _ask(options: argparse.Namespace, garments: list[str] | None = None, fabric: str = "") -> Worn:
     runtime = _running(options)
-    wish = Wish(seq=0, t_ns=time.monotonic_ns(), wish=_name(), garments=garments or [], fabric=fabric)
-    return _answer(runtime, "wish", wish, wish.wish)
+    request = OutfitRequest(
+        seq=0, t_ns=time.monotonic_ns(), request=_name(), garments=garments or [], fabric=fabric
+    )
+    return _answer(runtime, "outfit_request", request, request.request)
 
 
 def _running(options: argparse.Namespace) -> Path:
@@ -75,26 +77,26 @@ def _running(options: argparse.Namespace) -> Path:
     return runtime
 
 
-def answers_to(answers: Newest[Worn], wish: str, until: float) -> Iterator[Worn]:
-    """What the mirror says of a wish before ``until``, monotonic seconds. MirrorError if it is refused."""
+def answers_to(answers: Newest[Worn], request: str, until: float) -> Iterator[Worn]:
+    """What the mirror says of a request before ``until``, monotonic seconds. MirrorError if it is refused."""
     while (wait_s := until - time.monotonic()) > 0:
         worn = answers.receive(1e3 * wait_s)
-        if worn is None or worn.wish != wish:
+        if worn is None or worn.request != request:
             continue
         if not worn.valid:
             raise MirrorError(worn.detail)
         yield worn
 
 
-def _answer(runtime: Path, topic: str, message: Message, wish: str) -> Worn:
-    """Send a wish and wait for its answer. MirrorError if it is refused, or if nobody answers."""
+def _answer(runtime: Path, topic: str, message: Message, request: str) -> Worn:
+    """Send a request and wait for its answer. MirrorError if it is refused, or if nobody answers."""
     until = time.monotonic() + ANSWER_S
     with Newest[Worn](runtime, "worn", lossless=True) as answers, Dispatcher(runtime, topic) as port:
-        port.socket.linger = 0  # a wish given up must not come true later
+        port.socket.linger = 0  # a request given up must not come true later
         if answers.receive(1e3 * ANSWER_S) is None:  # once it is heard, so will its answer be
             raise MirrorError("the mirror does not answer; see `mirror status`")
         port.send(message)
-        for worn in answers_to(answers, wish, until):
+        for worn in answers_to(answers, request, until):
             return worn
     who = "weaver" if topic == "weave" else "mirror"
     raise MirrorError(f"the {who} does not answer; see `mirror status`")

@@ -1,0 +1,1 @@
+"""Light and colour as mathematics, for the estimators and the renderer alike."""

@@ -8,19 +8,47 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.light.analytic import sh_basis
-from mirror.errors import MirrorError
+from mirror.shading.colour import LUMINANCE_RGB
 from mirror.types import F64
 
-LUMINANCE_RGB = np.array([0.2126, 0.7152, 0.0722])
+#: What each basis function is normalised by, in the order of ``mirror.messages.Light``.
+SH_CONSTANTS = np.array(
+    [0.282095, 0.488603, 0.488603, 0.488603, 1.092548, 1.092548, 0.315392, 1.092548, 0.546274]
+)
 #: Seen in a mirror: the functions odd in x change their sign.
 MIRROR_SIGNS = np.array([1, 1, 1, -1, -1, 1, 1, -1, 1], np.float32)
 #: The clamped cosine, band by band, over pi (Ramamoorthi and Hanrahan 2001).
 COSINE = np.array([1.0] + [2 / 3] * 3 + [1 / 4] * 5)
 
-_RGB_TO_XYZ = np.array(
-    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-)
+
+def sh_basis(normals: F64) -> F64:
+    """Real spherical harmonics (N, 9) at unit normals (N, 3), in the order of ``messages.Light``."""
+    x, y, z = normals[:, 0], normals[:, 1], normals[:, 2]
+    return np.stack(
+        [
+            np.full_like(x, 0.282095),
+            0.488603 * y,
+            0.488603 * z,
+            0.488603 * x,
+            1.092548 * x * y,
+            1.092548 * y * z,
+            0.315392 * (3 * z * z - 1),
+            1.092548 * x * z,
+            0.546274 * (x * x - y * y),
+        ],
+        axis=1,
+    )
+
+
+def lamp_sh(direction: F64) -> F64:
+    """(9,) irradiance/pi of a distant lamp that gives 1 to a surface facing it."""
+    basis = sh_basis(np.asarray(direction, np.float64)[None])[0]
+    return np.asarray(basis * np.array([np.pi] + [2 * np.pi / 3] * 3 + [np.pi / 4] * 5))
+
+
+def uniform_sh() -> F64:
+    """(9,) irradiance/pi 1 from everywhere."""
+    return np.asarray(np.eye(9)[0] / 0.282095)
 
 
 def irradiance(directions: F64, radiance: F64, solid_angle: F64) -> F64:
@@ -40,37 +68,6 @@ def angle_deg(a: F64, b: F64) -> float:
     """Angle between two vectors, degrees."""
     cosine = float(a @ b) / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12)
     return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
-
-
-def colour_temperature(sh: F64) -> float:
-    """Correlated colour temperature, kelvin, of the light from everywhere (McCamy 1992); 1000..25000.
-
-    MirrorError for light without any colour: all coefficients 0.
-    """
-    x, y, z = _RGB_TO_XYZ @ np.maximum(np.asarray(sh, np.float64)[0], 0.0)
-    total = x + y + z
-    if total <= 0.0:
-        raise MirrorError("black light has no colour temperature")
-    n = (x / total - 0.3320) / (0.1858 - y / total)
-    return float(np.clip(449 * n**3 + 3525 * n**2 + 6823.3 * n + 5520.33, 1000.0, 25000.0))
-
-
-def blackbody_rgb(kelvin: float) -> F64:
-    """Linear sRGB (3,), mean 1, of a Planckian radiator of 1667..25000 K (Kim et al. 2002)."""
-    t = float(np.clip(kelvin, 1667.0, 25000.0))
-    if t < 4000:
-        x = -0.2661239e9 / t**3 - 0.2343589e6 / t**2 + 0.8776956e3 / t + 0.179910
-    else:
-        x = -3.0258469e9 / t**3 + 2.1070379e6 / t**2 + 0.2226347e3 / t + 0.240390
-    if t < 2222:
-        y = -1.1063814 * x**3 - 1.34811020 * x**2 + 2.18555832 * x - 0.20219683
-    elif t < 4000:
-        y = -0.9549476 * x**3 - 1.37418593 * x**2 + 2.09137015 * x - 0.16748867
-    else:
-        y = 3.0817580 * x**3 - 5.87338670 * x**2 + 3.75112997 * x - 0.37001483
-    xyz = np.array([x / y, 1.0, (1 - x - y) / y])
-    rgb = np.maximum(np.linalg.solve(_RGB_TO_XYZ, xyz), 0.02)
-    return np.asarray(rgb / rgb.mean())
 
 
 def sphere_normals(side: int) -> tuple[F64, NDArray[np.bool_]]:

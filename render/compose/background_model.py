@@ -11,7 +11,7 @@ import numpy as np
 
 from mirror.types import Picture, cv
 from render.compose.compositing import lay_over
-from render.compose.worn_residual import sticking_out
+from render.compose.worn_residual import worn_residual
 from render.gpu.drawing import Drawing
 
 _SIDE = 320  # px of the longer side of what is compared
@@ -42,7 +42,7 @@ _SHOWN = ((np.arange(256) - (_KNOWN - 1)) * 85).clip(0, 255).astype(np.uint8)  #
 _WHOLE, _STILL_WHOLE = 0.85, 0.65  # share of a part to be hidden behind which the room must be known
 
 
-class Room:
+class BackgroundModel:
     """What is known of the room that one camera sees. Bounded: a picture of the frame's size and less."""
 
     def __init__(self) -> None:
@@ -264,7 +264,7 @@ class Room:
         )
         if cv.countNonZero(known) < _LITTLE * known.size:
             return
-        hide = sticking_out(part, drawing, drawing.px_per_m * sx, covers)
+        hide = worn_residual(part, drawing, drawing.px_per_m * sx, covers)
         hide = cv.min(self._whole_parts(hide, known, (left, top), layers.shape[:2]), known)
         x, y, w, h = cv.boundingRect(cv.compare(hide, 8, cv.CMP_GT))
         if not w:

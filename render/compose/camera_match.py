@@ -38,15 +38,15 @@ _STEP = 0.25  # grey levels between the grains that are kept
 
 
 @dataclass(frozen=True)
-class CameraLook:
+class CameraMatch:
     """``blur``: deviation of the camera's edges, px; ``noise``: deviation of luma, grey levels of 255."""
 
     blur: float
     noise: float
 
-    def nearer(self, other: CameraLook, share: float) -> CameraLook:
+    def nearer(self, other: CameraMatch, share: float) -> CameraMatch:
         """``share`` 0..1 of the way to another look."""
-        return CameraLook(
+        return CameraMatch(
             self.blur + share * (other.blur - self.blur), self.noise + share * (other.noise - self.noise)
         )
 
@@ -69,7 +69,7 @@ class CameraLook:
         return min(fitting, key=lambda ratio: (pixels[ratio] < _ENOUGH_PX, abs(pixels[ratio] - _ENOUGH_PX)))
 
 
-def look_at(frame: Picture, box: Box) -> CameraLook | None:
+def look_at(frame: Picture, box: Box) -> CameraMatch | None:
     """The look of ``frame`` (H, W, 3) BGR about the middle of ``box``; None where it has nothing to go by."""
     height, width = frame.shape[:2]
     w, h = min(_WINDOW[0], width), min(_WINDOW[1], height)
@@ -81,7 +81,7 @@ def look_at(frame: Picture, box: Box) -> CameraLook | None:
     if noise is None:
         return None
     blur = _blur(grey, noise)
-    return CameraLook(_CRISP if blur is None else blur, noise)
+    return CameraMatch(_CRISP if blur is None else blur, noise)
 
 
 def _noise(grey: Picture) -> float | None:

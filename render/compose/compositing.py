@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from mirror.types import Picture, cv
-from render.compose.contact_shadow import Grounding
+from render.compose.contact_shadow import ContactShadow
 from render.gpu.drawing import Drawing, Ratio
 from render.gpu.id_buffer import OVER, Box
 
@@ -54,7 +54,7 @@ def composite(
     layers: Picture | None = None,
     trimmed: Sequence[bool] = (),
     margin_px: float = 0.0,
-    ground: Grounding | None = None,
+    ground: ContactShadow | None = None,
 ) -> Blend | None:
     """Blend ``drawing`` into ``frame`` (H, W, 3) BGR in place; None when nothing of it shows.
 

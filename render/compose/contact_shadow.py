@@ -1,6 +1,6 @@
 """Sits a drawn garment in its picture: contact shadow, and the camera's own blur and grain.
 
-``Grounding`` carries what the compositor needs of one frame: where the light comes from, and how
+``ContactShadow`` carries what the compositor needs of one frame: where the light comes from, and how
 sharp and noisy the camera is, looked at about once a second.
 """
 
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mirror.shading.colour import LUMINANCE_RGB
 from mirror.types import Picture, cv
-from render.compose.camera_match import CameraLook, Grain, look_at
+from render.compose.camera_match import CameraMatch, Grain, look_at
 from render.gpu.drawing import Ratio
 from render.gpu.id_buffer import Box
 
@@ -24,22 +25,21 @@ _STRENGTH = 0.62  # of the light is lost where cloth is all around
 _COARSE = 4  # px of the frame in one of the shadow
 _WATCH_FRAMES = 25  # between two looks at the camera
 _SETTLE = 0.4  # share of a new look in the running one
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
-class Grounding:
+class ContactShadow:
     """Of one renderer: ``light`` before each frame, ``watch`` at it, the rest while blending."""
 
     def __init__(self) -> None:
         self._towards = np.zeros(2)
-        self._look: CameraLook | None = None
+        self._look: CameraMatch | None = None
         self._grain = Grain()
         self._frames = 0
         self._resolution: Ratio = (1, 1)
 
     def light(self, sh: NDArray[np.floating[Any]]) -> None:
         """The frame's light (9, 3) as in ``messages.Light``: shadows fall away from it."""
-        grey = np.asarray(sh, np.float64) @ _LUMINANCE
+        grey = np.asarray(sh, np.float64) @ LUMINANCE_RGB
         # 1 for a lone lamp: its first band is 2 / 3 sqrt(3) of the even one.
         self._towards = grey[[3, 1]] / max(1.155 * float(grey[0]), 1e-6)
 

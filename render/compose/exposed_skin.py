@@ -6,14 +6,14 @@ import numpy as np
 
 from mirror.types import Picture, cv
 from render.compose.compositing import lay_over, visible
-from render.compose.contact_shadow import Grounding
+from render.compose.contact_shadow import ContactShadow
 from render.gpu.drawing import Drawing
 
 _SQUARE = np.ones((3, 3), np.uint8)
 
 
-def show_skin(
-    frame: Picture, drawing: Drawing, layers: Picture, margin_px: float, ground: Grounding | None = None
+def show_exposed_skin(
+    frame: Picture, drawing: Drawing, layers: Picture, margin_px: float, ground: ContactShadow | None = None
 ) -> None:
     """Lay the drawing's skin over ``frame`` (H, W, 3) BGR, in place; the garments come after it.
 

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from inference.body.model import BONES, BodyModel
 from mirror.messages import Body, Light, Rgb
+from mirror.shading.spherical_harmonics import SH_CONSTANTS
 from mirror.types import Picture
 from render.compose.arm_order import ArmOrder
-from render.compose.background_model import Room
+from render.compose.background_model import BackgroundModel
 from render.compose.compositing import Blend, composite
-from render.compose.contact_shadow import Grounding
-from render.compose.exposed_skin import show_skin
-from render.garments.cloth import Bolt, Cloth, Fitted
+from render.compose.contact_shadow import ContactShadow
+from render.compose.exposed_skin import show_exposed_skin
+from render.garments.cloth import FabricTextures, GpuGarment, WornGarment
 from render.garments.mesh import body_surface, leg_share, under
 from render.garments.outfit import check_outfit
 from render.gpu import gl
@@ -30,11 +31,11 @@ _NOSE_M = 0.12  # from the head's joint to what passes before the face
 _HEAD = BONES.index("head")
 # With no estimate yet: even, a little below white.
 _EVEN_LIGHT = np.zeros((9, 3), np.float32)
-_EVEN_LIGHT[0] = 0.6 / 0.282095
+_EVEN_LIGHT[0] = 0.6 / SH_CONSTANTS[0]
 
 
 @dataclass
-class Dressed:
+class ComposedFrame:
     """What was drawn into a frame; empty where nothing was."""
 
     garments: list[str] = field(default_factory=list)
@@ -42,7 +43,7 @@ class Dressed:
     blend: Blend | None = None
 
 
-class Dresser:
+class FrameComposer:
     """Renderer and compositor of one process. Needs the thread's OpenGL context.
 
     ``begin`` starts drawing, ``finish`` blends: what lies between costs no time where the
@@ -53,11 +54,11 @@ class Dresser:
     def __init__(self, model: BodyModel, hide_worn: bool = False) -> None:
         self._model = model
         self._context = gl.Context()
-        self._ground = Grounding()
+        self._ground = ContactShadow()
         self._arms = ArmOrder(model)
         self._body = body_surface(model, _CUFF_M if hide_worn else 0.0)
         self._renderer = GarmentRenderer(16, 16, self._body, marked=hide_worn)
-        self._room = Room() if hide_worn else None
+        self._room = BackgroundModel() if hide_worn else None
         self._legs = leg_share(self._body.joints, self._body.weights) > 0.5
         self._covers = (False, False)  # trunk or arms, legs
         self._told: tuple[bytes, Rgb | None, float] = b"", None, 0.0  # cover, tone and share of skin drawn
@@ -70,16 +71,16 @@ class Dresser:
         """The name of what draws."""
         return self._context.renderer
 
-    def fit(self, cloths: Sequence[Cloth]) -> list[Fitted]:
+    def fit(self, cloths: Sequence[WornGarment]) -> list[GpuGarment]:
         """Make garments ready to ``wear``; in any thread. MirrorError if one is for another body model."""
         check_outfit(cloths, self._model.components)
-        fitted = [Fitted(cloth) for cloth in cloths]
+        fitted = [GpuGarment(cloth) for cloth in cloths]
         if self._room is not None:
             for garment in fitted:
                 garment.under = under(self._body, garment.cloth.mesh)
         return fitted
 
-    def wear(self, garments: Sequence[Fitted]) -> None:
+    def wear(self, garments: Sequence[GpuGarment]) -> None:
         """Change clothes."""
         self._context.make_current()
         self._renderer.dress(garments)
@@ -91,7 +92,7 @@ class Dresser:
         self._context.make_current()
         self._renderer.warm_up()
 
-    def lay(self, bolt: Bolt) -> None:
+    def lay(self, bolt: FabricTextures) -> None:
         """Have a fabric ready that all garments are to be of."""
         self._context.make_current()
         self._renderer.lay(bolt)
@@ -107,7 +108,7 @@ class Dresser:
         self._renderer.resize(width, height, self._ground.resolution)
         elapsed_s = max(0.0, (body.t_source_ns - self._t_ns) / 1e9)
         self._t_ns = body.t_source_ns
-        skin = np.frombuffer(body.skin, "<f4").reshape(-1, 3, 4)
+        skin = np.frombuffer(body.bone_transforms, "<f4").reshape(-1, 3, 4)
         shape = np.asarray(body.shape, np.float32)
         head = skin[_HEAD, :, :3] @ self._model.joints[_HEAD] + skin[_HEAD, :, 3]
         skin = self._arms.cleared(skin, shape)
@@ -141,7 +142,7 @@ class Dresser:
             cover = cover * np.where(self._legs, lower, upper)
         self._renderer.undress(cover.astype(np.float32), body.skin_tone)
 
-    def finish(self, frame: Picture, layers: Picture | None, stage_ms: dict[str, float]) -> Dressed:
+    def finish(self, frame: Picture, layers: Picture | None, stage_ms: dict[str, float]) -> ComposedFrame:
         """Blend what ``begin`` started into ``frame`` (H, W, 3) BGR, in place.
 
         layers: (h, w, 4) as in ``messages.Body``. Adds the stages' milliseconds to ``stage_ms``.
@@ -151,7 +152,7 @@ class Dresser:
         drawn = time.perf_counter()
         stage_ms["draw_wait"] = 1e3 * (drawn - start)
         if drawing is None:
-            return Dressed()
+            return ComposedFrame()
         cloths = self._renderer.cloths
         self._ground.watch(frame, drawing.frame_box)  # the camera's own picture, before anything is restored
         if self._room is not None and layers is not None:
@@ -159,7 +160,7 @@ class Dresser:
                 self._unlearnt = frame.copy(), layers[..., 0].copy(), self._t_ns
             self._room.restore(frame, drawing, layers, self._covers)
             roomed = time.perf_counter()
-            show_skin(frame, drawing, layers, _TRIM_M * drawing.px_per_m, self._ground)
+            show_exposed_skin(frame, drawing, layers, _TRIM_M * drawing.px_per_m, self._ground)
             stage_ms["skin"] = 1e3 * (time.perf_counter() - roomed)
             stage_ms["room"] = 1e3 * (time.perf_counter() - drawn)
             drawn = time.perf_counter()
@@ -167,9 +168,9 @@ class Dresser:
         blend = composite(frame, drawing, layers, trimmed, _TRIM_M * drawing.px_per_m, self._ground)
         stage_ms["blend"] = 1e3 * (time.perf_counter() - drawn)
         if blend is None or not blend.tags:
-            return Dressed(blend=blend)
+            return ComposedFrame(blend=blend)
         names = [cloths[tag - 1].name for tag in blend.tags]
-        return Dressed(garments=names, anchors=self._renderer.anchors(), blend=blend)
+        return ComposedFrame(garments=names, anchors=self._renderer.anchors(), blend=blend)
 
     def learn(self) -> None:
         """Learn the room from the frame just finished, or go on with it; call it when that is on its way."""
@@ -189,7 +190,7 @@ class Dresser:
     def forget(self) -> None:
         """Know nothing of room and shopper, as a mirror just switched on."""
         if self._room is not None:
-            self._room = Room()
+            self._room = BackgroundModel()
         self._unlearnt, self._shown, self._told = None, 0.0, (b"", None, 0.0)
 
     def close(self) -> None:
@@ -198,7 +199,7 @@ class Dresser:
         self._context.close()
 
 
-def _covered(cloths: Sequence[Cloth]) -> tuple[bool, bool]:
+def _covered(cloths: Sequence[WornGarment]) -> tuple[bool, bool]:
     """Whether a garment is worn on trunk or arms, and whether one is on the legs."""
     shares = [leg_share(cloth.mesh.joints, cloth.mesh.weights) for cloth in cloths]
     return any(share.mean() < 0.4 for share in shares), any(share.mean() > 0.2 for share in shares)

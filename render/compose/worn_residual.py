@@ -23,7 +23,7 @@ _TAPER_M = 0.2  # above the hem
 _SLEEVE_M = 0.06  # about an arm
 
 
-def sticking_out(
+def worn_residual(
     part: Picture,
     drawing: Drawing,
     px_per_m: float,

@@ -1,6 +1,6 @@
 """Other clothes while the mirror runs: asked for, made ready beside the frames, faded in.
 
-Reads topics ``wish`` and ``woven`` and the weaver's ring; writes topics ``weave`` and ``worn``.
+Reads topics ``outfit_request`` and ``woven`` and the weaver's ring; writes topics ``weave`` and ``worn``.
 
 A thread of its own reads and prepares what is asked for. The thread of the frames only uploads
 it, between two of them, and lets a new fabric come on over ``FADE_NS``: of the display's time, or
@@ -22,25 +22,25 @@ import numpy as np
 
 from mirror.bus import Collector, Dispatcher, Streamer
 from mirror.errors import MirrorError
-from mirror.messages import Weave, Wish, Worn, Woven
+from mirror.messages import OutfitRequest, WeaveRequest, Worn, Woven
 from mirror.process import Context
 from mirror.ring import Overwritten, RingReader
-from render.compose.frame_composer import Dresser
-from render.garments.cloth import Bolt, Fitted
+from render.compose.frame_composer import FrameComposer
+from render.garments.cloth import FabricTextures, GpuGarment
 from render.garments.fabric import Fabric
-from render.garments.outfit import Wardrobe
+from render.garments.outfit import OutfitRack
 
 FADE_NS = 400_000_000
 _TELL_NS = 500_000_000
 _NICENESS = 5  # of the preparing thread: frames come first
-_OVERTAKEN = "another wish came after it"
+_OVERTAKEN = "another request came after it"
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """A wish that is being made ready. ``garments``, ``fabric``: None where they are kept."""
+    """A request that is being made ready. ``garments``, ``fabric``: None where they are kept."""
 
-    wish: str
+    request: str
     garments: tuple[str, ...] | None
     fabric: str | Fabric | None
     ready: Future[_Ready]
@@ -51,23 +51,23 @@ class _Ready:
     """What is to be worn, as the renderer takes it: other garments, or a fabric for those worn."""
 
     fabric: Fabric | None
-    garments: list[Fitted] | None
-    bolt: Bolt | None
+    garments: list[GpuGarment] | None
+    bolt: FabricTextures | None
 
 
 class Changes:
-    """Meets wishes for other clothes, from the keys, the operator, the weaver and the clip's plan.
+    """Meets requests for other clothes, from the keys, the operator, the weaver and the clip's plan.
 
     To be used in the renderer's thread. Wears the configured outfit from the start; MirrorError
     if it cannot be loaded.
     """
 
-    def __init__(self, context: Context, dresser: Dresser) -> None:
+    def __init__(self, context: Context, dresser: FrameComposer) -> None:
         config = context.config
         self._log = context.log
         self._lock_step = config.capture.pace == "all"
         self._dresser = dresser
-        self._wardrobe = Wardrobe(config.wardrobe)
+        self._wardrobe = OutfitRack(config.wardrobe)
         self._plan = sorted(
             (float(at), name) for at, name in (c.split(" ", 1) for c in config.wardrobe.changes)
         )
@@ -79,12 +79,12 @@ class Changes:
         self._named = config.wardrobe.fabric
         self._asked: list[_Asked] = []
         self._fade_from: int | None = None
-        self._answered = Worn(seq=0, t_ns=0, wish="", garments=[], fabric="")
+        self._answered = Worn(seq=0, t_ns=0, request="", garments=[], fabric="")
         dresser.wear(dresser.fit(self._wardrobe.loaded(self._garments)))
         dresser.warm_up()
         self._pool = ThreadPoolExecutor(1, "changes", initializer=_step_back)
         self._ring = RingReader()
-        self._wishes = Collector[Wish](context.runtime, "wish")
+        self._requests = Collector[OutfitRequest](context.runtime, "outfit_request")
         self._woven = Collector[Woven](context.runtime, "woven")
         self._weaver = Dispatcher(context.runtime, "weave", depth=1)
         self._worn = Streamer(context.runtime, "worn")
@@ -114,21 +114,21 @@ class Changes:
 
     def weave(self) -> None:
         """Ask the weaver for a fabric of its own choice."""
-        wish = Weave(seq=0, t_ns=time.monotonic_ns(), wish="", seed=secrets.randbelow(2**31))
-        if not self._weaver.send(wish):
-            self._log.warning("no weaver takes the wish for a new fabric")
+        request = WeaveRequest(seq=0, t_ns=time.monotonic_ns(), request="", seed=secrets.randbelow(2**31))
+        if not self._weaver.send(request):
+            self._log.warning("no weaver takes the request for a new fabric")
 
-    def _ask(self, wish: str, garments: Sequence[str] | None, fabric: str | Fabric | None) -> None:
-        # Several wishes for the same thing in a row: only the last is worth a fade.
+    def _ask(self, request: str, garments: Sequence[str] | None, fabric: str | Fabric | None) -> None:
+        # Several requests for the same thing in a row: only the last is worth a fade.
         for other in list(self._asked):
             if (garments or not other.garments) and (fabric or not other.fabric):
                 self._asked.remove(other)
                 other.ready.cancel()
-                self._answer(other.wish, _OVERTAKEN)
+                self._answer(other.request, _OVERTAKEN)
         coming = next((a.fabric for a in reversed(self._asked) if a.fabric is not None), self._fabric)
         chosen = tuple(garments) if garments else None
         ready = self._pool.submit(self._prepare, chosen, coming if fabric is None else fabric)
-        self._asked.append(_Asked(wish, chosen, fabric, ready))
+        self._asked.append(_Asked(request, chosen, fabric, ready))
 
     def _prepare(self, garments: tuple[str, ...] | None, fabric: str | Fabric | None) -> _Ready:
         """Load what is to be worn; in any thread. MirrorError names what is missing or broken."""
@@ -137,19 +137,19 @@ class Changes:
             return _Ready(cloth, self._dresser.fit(self._wardrobe.loaded(garments, cloth)), None)
         if cloth is None:
             raise ValueError("neither garments nor a fabric")
-        return _Ready(cloth, None, Bolt.of(cloth.albedo, cloth.normal, cloth.repeat_m))
+        return _Ready(cloth, None, FabricTextures.of(cloth.albedo, cloth.normal, cloth.repeat_m))
 
     # Around the frames ----------------------------------------------------------------------------
 
     def tend(self) -> None:
         """Hear what is asked for and put on what is ready; call it between frames."""
-        while (wish := self._wishes.receive()) is not None:
-            if not wish.garments and not wish.fabric:
-                self._answer(wish.wish, "it names neither garments nor a fabric")
+        while (request := self._requests.receive()) is not None:
+            if not request.garments and not request.fabric:
+                self._answer(request.request, "it names neither garments nor a fabric")
                 continue
-            if wish.garments:
-                self._wardrobe.choose(wish.garments)
-            self._ask(wish.wish, wish.garments, wish.fabric or None)
+            if request.garments:
+                self._wardrobe.choose(request.garments)
+            self._ask(request.request, request.garments, request.fabric or None)
         while (woven := self._woven.receive()) is not None:
             self._take(woven)
         if self._asked and self._fade_from is None and self._asked[0].ready.done():
@@ -158,7 +158,7 @@ class Changes:
                 self._put_on(asked, asked.ready.result(), time.monotonic_ns())
             except MirrorError as error:  # the clothes worn so far stay on
                 self._log.warning("%s", error)
-                self._answer(asked.wish, str(error))
+                self._answer(asked.request, str(error))
         if self._worn.readers > self._readers or time.monotonic_ns() - self._told_ns > _TELL_NS:
             self._tell()
         self._readers = self._worn.readers
@@ -189,12 +189,12 @@ class Changes:
         """Ask for the fabric that the weaver has made."""
         if not woven.valid or woven.pictures is None:
             self._log.warning("%s", woven.detail)
-            self._answer(woven.wish, woven.detail)
+            self._answer(woven.request, woven.detail)
             return
         try:
             both = self._ring.read(woven.pictures)
         except Overwritten:
-            self._answer(woven.wish, "the woven fabric was lost on its way: ask again")
+            self._answer(woven.request, "the woven fabric was lost on its way: ask again")
             return
         fabric = Fabric(
             name=woven.made_by,
@@ -206,7 +206,7 @@ class Changes:
             albedo=np.ascontiguousarray(both[..., :3]),
             normal=np.ascontiguousarray(both[..., 3:]),
         )
-        self._ask(woven.wish, None, fabric)
+        self._ask(woven.request, None, fabric)
 
     def _put_on(self, asked: _Asked, ready: _Ready, now_ns: int) -> None:
         if ready.garments is not None:
@@ -221,16 +221,16 @@ class Changes:
             self._named = asked.fabric if isinstance(asked.fabric, str) else asked.fabric.name
             self._wardrobe.choose_fabric(self._named)
         self._log.info("wearing", extra={"garments": list(self._garments), "fabric": self._named})
-        self._answer(asked.wish)
+        self._answer(asked.request)
 
     def _end_fade(self) -> None:
         self._dresser.fade(1.0)
         self._fade_from = None
         self._tell()
 
-    def _answer(self, wish: str, refusal: str = "") -> None:
+    def _answer(self, request: str, refusal: str = "") -> None:
         self._answered = Worn(
-            seq=0, t_ns=0, valid=not refusal, wish=wish, garments=[], fabric="", detail=refusal
+            seq=0, t_ns=0, valid=not refusal, request=request, garments=[], fabric="", detail=refusal
         )
         self._tell()
 
@@ -241,7 +241,7 @@ class Changes:
                 seq=self._answered.seq,
                 t_ns=self._told_ns,
                 valid=self._answered.valid,
-                wish=self._answered.wish,
+                request=self._answered.request,
                 garments=list(self._garments),
                 fabric=self._named,
                 fading=self._fade_from is not None,
@@ -252,7 +252,7 @@ class Changes:
     def close(self) -> None:
         """Stop preparing and close the sockets."""
         self._pool.shutdown(cancel_futures=True)
-        for port in (self._wishes, self._woven, self._weaver, self._worn):
+        for port in (self._requests, self._woven, self._weaver, self._worn):
             port.socket.linger = 0  # nobody will wear it any more
             port.close()
         self._ring.close()

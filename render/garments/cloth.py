@@ -1,4 +1,4 @@
-"""What is drawn: garments and fabrics as arrays (``Cloth``, ``Bolt``), and the same on the GPU."""
+"""What is drawn: garments and fabrics as arrays, ready for the GPU, and the same on the GPU."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OPENING_M = 0.12  # how far from a collar, cuff or hem the inside can be seen
 
 
 @dataclass(frozen=True)
-class Cloth:
+class WornGarment:
     """A garment ready to draw: its surface, its fabric and its named points.
 
     albedo, relief: (H, W, 3) uint8 RGB, tileable; relief holds tangent-space normals (+y up the
@@ -55,7 +55,7 @@ class FollowedVertices:
         return skin_points(rest[self._chosen], self._shares[:, : len(skin)], skin)
 
 
-class Surface:
+class GpuSurface:
     """A surface on the GPU, with the shape it was last uploaded in."""
 
     def __init__(self, mesh: SkinnedMesh, size_steps: float, opening_m: float) -> None:
@@ -85,8 +85,8 @@ class Surface:
 
 
 @dataclass(frozen=True)
-class Bolt:
-    """A fabric ready to be uploaded; made in any thread. ``repeat_m`` as ``Cloth``'s."""
+class FabricTextures:
+    """A fabric ready to be uploaded; made in any thread. ``repeat_m`` as ``WornGarment``'s."""
 
     albedo: Mipmaps
     relief: Mipmaps
@@ -98,16 +98,16 @@ class Bolt:
         albedo: NDArray[np.uint8],
         relief: NDArray[np.uint8] | None,
         repeat_m: tuple[float, float],
-    ) -> Bolt:
-        """From pictures as ``Cloth``'s."""
+    ) -> FabricTextures:
+        """From pictures as ``WornGarment``'s."""
         flat = np.full((1, 1, 3), 128, np.uint8)
         return cls(Mipmaps.of(albedo, True), Mipmaps.of(flat if relief is None else relief, False), repeat_m)
 
 
-class Fabric:
+class GpuFabric:
     """A fabric on the GPU; several garments may be of it."""
 
-    def __init__(self, bolt: Bolt) -> None:
+    def __init__(self, bolt: FabricTextures) -> None:
         self.repeats: F32 = np.reciprocal(np.array(bolt.repeat_m, np.float32))
         self.albedo = Texture(bolt.albedo)
         self.relief = Texture(bolt.relief)
@@ -130,14 +130,14 @@ class Fabric:
         self.relief.delete()
 
 
-class Fitted(Surface):
+class GpuGarment(GpuSurface):
     """A garment made ready for the GPU, in any thread; ``GarmentRenderer.dress`` uploads it."""
 
-    def __init__(self, cloth: Cloth) -> None:
+    def __init__(self, cloth: WornGarment) -> None:
         super().__init__(cloth.mesh, cloth.size_steps, _OPENING_M)
         self.cloth = cloth
         self.under: F32 | None = None  # of a body's surface, how surely it lies under this
-        self._bolt = Bolt.of(cloth.albedo, cloth.relief, cloth.repeat_m)
+        self._bolt = FabricTextures.of(cloth.albedo, cloth.relief, cloth.repeat_m)
         flat = np.array([[[128, 128, OPEN]]], np.uint8)
         self._detail = Mipmaps.of(flat if cloth.detail is None else cloth.detail, colour=False)
         mesh = cloth.mesh
@@ -147,7 +147,7 @@ class Fitted(Surface):
     def upload(self) -> None:
         """Take it to the GPU."""
         super().upload()
-        self.fabric = Fabric(self._bolt)
+        self.fabric = GpuFabric(self._bolt)
         self.detail = Texture(self._detail, repeats=False)
 
     def delete(self) -> None:

@@ -13,11 +13,12 @@ from msgspec import Meta
 from numpy.typing import ArrayLike, NDArray
 
 from inference.body.model import BONES
+from inference.body.surface import welded_normals
 from mirror.errors import MirrorError
 from mirror.types import F32
 from mirror.wardrobe import find_folder, list_folders, read_page
 from render.garments import glb
-from render.garments.mesh import vertex_normals, vertex_tangents
+from render.garments.mesh import vertex_tangents
 
 Metres = Annotated[float, Meta(gt=0.0, le=10.0)]
 Kind = Literal["tshirt", "long_sleeve", "tank_top", "trousers", "shorts", "skirt", "dress"]
@@ -115,7 +116,7 @@ class Garment:
                     f"shape has {coefficients.shape}, {self.name} takes {len(self.shape_targets)}"
                 )
             vertices = vertices + np.tensordot(coefficients, self.shape_targets, 1)
-        return vertices, vertex_normals(vertices, self.faces)
+        return vertices, welded_normals(vertices, self.faces)
 
 
 def list_garments(folders: Iterable[str | Path] = ()) -> list[dict[str, Any]]:

@@ -165,7 +165,7 @@ def _picture(path: Path, document: Any, blob: bytes, texture: int) -> NDArray[np
 
 
 @dataclass(frozen=True)
-class Cloth:
+class GlbMesh:
     """A fabric to show on a garment in other programs: ``albedo`` (H, W, 3) uint8 RGB, one ``repeat_m``."""
 
     albedo: NDArray[np.uint8]
@@ -178,7 +178,7 @@ def write(
     file: SkinnedFile,
     joints: F32,
     parents: list[int],
-    cloth: Cloth | None = None,
+    cloth: GlbMesh | None = None,
 ) -> None:
     """Write a garment's glb; ``joints`` (J, 3) are the bones' mean rest joints, in ``file.bones`` order.
 

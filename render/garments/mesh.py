@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from inference.body.model import BONES, BodyModel
+from inference.body.surface import welded_normals
 from mirror.types import F32
 
 # Edge of the cells (metres) within which the depth-only body is reduced to one vertex: the
@@ -162,20 +163,6 @@ def spread_sample(positions: F32, spacing: float) -> NDArray[np.intp]:
     return chosen
 
 
-def vertex_normals(positions: F32, faces: NDArray[np.integer]) -> F32:
-    """Area-weighted unit normals (V, 3), smooth across vertices that share a position."""
-    _, welded = np.unique(positions.round(5), axis=0, return_inverse=True)
-    welded = welded.reshape(-1)
-    corner = positions[faces]
-    cross = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    total = np.zeros((int(welded.max()) + 1, 3))
-    for k in range(3):
-        np.add.at(total, welded[faces[:, k]], cross)
-    normals = total[welded]
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    return normals.astype(np.float32)
-
-
 def vertex_tangents(positions: F32, normals: F32, texcoords: F32, faces: NDArray[np.integer]) -> F32:
     """Tangents (V, 4) of texture coordinates (V, 2): unit xyz towards +u, w the bitangent's sign."""
     corner, uv = positions[faces].astype(np.float64), texcoords[faces].astype(np.float64)
@@ -209,7 +196,7 @@ def body_surface(model: BodyModel, hand_m: float = 0.0) -> SkinnedMesh:
         hands &= np.linalg.norm(model.vertices - wrist, axis=1) > hand_m
     full = SkinnedMesh(
         positions=model.vertices,
-        normals=vertex_normals(model.vertices, model.faces),
+        normals=welded_normals(model.vertices, model.faces),
         faces=model.faces[~hands[model.faces].all(axis=1)],
         joints=model.skin_indices,
         weights=model.skin_weights,

@@ -8,7 +8,7 @@ import numpy as np
 
 from mirror.config import WardrobeConfig
 from mirror.errors import MirrorError
-from render.garments.cloth import Cloth
+from render.garments.cloth import WornGarment
 from render.garments.fabric import Fabric, list_fabrics, load_fabric
 from render.garments.garment import Garment, list_garments, load_garment
 from render.garments.mesh import SkinnedMesh
@@ -19,7 +19,7 @@ _MANY_FACES = 6000
 _FLARED = ("skirt", "dress")  # kinds that stand away from the legs
 
 
-def cloth_of(garment: Garment, fabric: Fabric, size: str) -> Cloth:
+def cloth_of(garment: Garment, fabric: Fabric, size: str) -> WornGarment:
     """A garment in a fabric and a size, ready to draw. MirrorError if it isn't made in that size."""
     mesh = SkinnedMesh(
         positions=garment.vertices,
@@ -38,7 +38,7 @@ def cloth_of(garment: Garment, fabric: Fabric, size: str) -> Cloth:
     if len(mesh.faces) > _MANY_FACES:
         mesh, place = simplified(mesh, TOLERANCE_M, LONGEST_M, keep=anchors.values())
         anchors = {name: int(place[vertex]) for name, vertex in anchors.items()}
-    return Cloth(
+    return WornGarment(
         name=garment.name,
         mesh=mesh,
         albedo=fabric.albedo,
@@ -52,7 +52,7 @@ def cloth_of(garment: Garment, fabric: Fabric, size: str) -> Cloth:
     )
 
 
-class Wardrobe:
+class OutfitRack:
     """The outfits and fabrics that the mirror can show, and which of them it is to show.
 
     Outfits: the configured one first, then each garment alone, which takes the place of the
@@ -97,14 +97,14 @@ class Wardrobe:
         """A fabric by name or folder. MirrorError names what is missing or broken."""
         return load_fabric(name, self._config.folders)
 
-    def loaded(self, names: Sequence[str], fabric: Fabric | None = None) -> list[Cloth]:
+    def loaded(self, names: Sequence[str], fabric: Fabric | None = None) -> list[WornGarment]:
         """Garments of one fabric, by default the configured one or their own, in the configured size.
 
         MirrorError names what is missing or broken.
         """
         return [self._load(name, fabric) for name in names]
 
-    def _load(self, name: str, fabric: Fabric | None) -> Cloth:
+    def _load(self, name: str, fabric: Fabric | None) -> WornGarment:
         garment = load_garment(name, self._config.folders)
         if fabric is None:
             fabric = self.fabric_named(self._config.fabric or garment.default_fabric)
@@ -126,7 +126,7 @@ def _clash(slot: str, other: str) -> bool:
     return slot == other or "full" in (slot, other)
 
 
-def check_outfit(cloths: Sequence[Cloth], components: int) -> None:
+def check_outfit(cloths: Sequence[WornGarment], components: int) -> None:
     """Raise MirrorError unless every garment follows as many shape coefficients as the body has."""
     for cloth in cloths:
         if len(cloth.mesh.shape_basis) != components:

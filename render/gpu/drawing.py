@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from render.gpu.id_buffer import BareSkin, Box
+from render.gpu.id_buffer import Box, ExposedSkin
 
 Ratio = tuple[int, int]
 
@@ -32,7 +32,7 @@ class Drawing:
     px_per_m: float = 0.0
     marks: NDArray[np.uint8] | None = None
     resolution: Ratio = (1, 1)
-    skin: BareSkin | None = None
+    skin: ExposedSkin | None = None
     garment_tags: NDArray[np.uint8] | None = None
 
     @property

@@ -19,7 +19,7 @@ _COVERS = np.array([mark % 32 * 255 // COVER if BODY <= mark < OVER else 0 for m
 
 
 @dataclass(frozen=True)
-class BareSkin:
+class ExposedSkin:
     """Skin that worn clothes cover and no garment does.
 
     colour: (h, w, 3) uint8 BGR, about the skin of much the same colour. share: (h, w) uint8, how far it
@@ -33,13 +33,13 @@ class BareSkin:
     box: Box
 
 
-def garment_tags(marks: Picture) -> Picture:
+def garment_ids(marks: Picture) -> Picture:
     """The garments' tags alone (h, w)."""
     tags: Picture = cv.LUT(marks, _TAGS)
     return tags
 
 
-def bare_skin(picture: Picture, marks: Picture, tags: Picture, box: Box, p: int) -> BareSkin | None:
+def exposed_skin(picture: Picture, marks: Picture, tags: Picture, box: Box, p: int) -> ExposedSkin | None:
     """The skin in a drawing's picture (h, w, 4) with its ``marks`` and garments' ``tags``; None for none.
 
     ``box`` of the picture, in multiples of ``p``.
@@ -52,7 +52,7 @@ def bare_skin(picture: Picture, marks: Picture, tags: Picture, box: Box, p: int)
     x1 = min(-(-(x + w + 2) // p) * p, marks.shape[1])
     y1 = min(-(-(y + h + 2) // p) * p, marks.shape[0])
     part = (slice(y0, y1), slice(x0, x1))
-    return BareSkin(
+    return ExposedSkin(
         cv.cvtColor(picture[part], cv.COLOR_BGRA2BGR),
         share[part],
         cv.compare(tags[part], 0, cv.CMP_GT),

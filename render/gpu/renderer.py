@@ -14,14 +14,25 @@ import cv2
 import numpy as np
 
 from inference.body.model import BONES
-from inference.parts.skin_tone import encoded, skin_light
 from mirror.messages import Rgb
+from mirror.shading.colour import LUMINANCE_RGB
+from mirror.shading.skin import encoded, skin_light
+from mirror.shading.spherical_harmonics import SH_CONSTANTS
 from mirror.types import F32
-from render.garments.cloth import MAX_BONES, SAMPLE_M, Bolt, Cloth, Fabric, Fitted, FollowedVertices, Surface
+from render.garments.cloth import (
+    MAX_BONES,
+    SAMPLE_M,
+    FabricTextures,
+    FollowedVertices,
+    GpuFabric,
+    GpuGarment,
+    GpuSurface,
+    WornGarment,
+)
 from render.garments.mesh import SkinnedMesh, project, spread_sample, under
 from render.gpu import gl  # first: chooses the OpenGL platform
 from render.gpu.drawing import Drawing, Ratio
-from render.gpu.id_buffer import BODY, FEET, LEGS, Box, bare_skin, garment_tags
+from render.gpu.id_buffer import BODY, FEET, LEGS, Box, exposed_skin, garment_ids
 from render.gpu.resources import Program
 
 # isort: split
@@ -36,10 +47,6 @@ _INSIDE = 0.3  # how much of the surrounding light reaches the inside of a garme
 _BESIDE_M = 0.10  # as far beside the garments the body is marked
 _RECEDE_M = 0.022  # each inner garment is held this far behind the next outer one
 
-# Normalisation of the basis that messages.Light documents.
-_SH_CONSTANTS = np.array(
-    [0.282095, 0.488603, 0.488603, 0.488603, 1.092548, 1.092548, 0.315392, 1.092548, 0.546274], np.float32
-)
 _LEG_BONES = np.zeros(MAX_BONES, np.float32)
 _LEG_BONES[[i for i, bone in enumerate(BONES) if bone.endswith(("thigh", "shin"))]] = 1
 _LEG_BONES[[i for i, bone in enumerate(BONES) if bone.endswith(("foot", "toes"))]] = 2
@@ -48,7 +55,6 @@ _DEPTH, _MARKS, _SKIN = range(3)
 _PARTS = np.array([BODY, LEGS, FEET], np.float32)
 _SHOWS = 0.1  # cover from which the bare body is looked for
 _SKIN_SAMPLE_M = 0.07  # spacing of the points that bound it on the screen
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 class GarmentRenderer(Renderer):  # type: ignore[misc]
@@ -89,13 +95,13 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
                 for relief in (False, True)
                 for fading in (False, True)
             }
-            self._body = None if body is None else Surface(body, 0.0, 0.0)
+            self._body = None if body is None else GpuSurface(body, 0.0, 0.0)
             if self._body is not None:
                 self._body.upload()
                 self._spread = spread_sample(self._body.mesh.positions, _SKIN_SAMPLE_M)
             gl.check("setting up the renderer")
-        self._dressed: list[Fitted] = []
-        self._next: Fabric | None = None
+        self._dressed: list[GpuGarment] = []
+        self._next: GpuFabric | None = None
         self._share = 0.0
         self._buffer = np.zeros(0, np.uint8)
         self._pending: Box | None = None
@@ -137,13 +143,13 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
     # Contents -----------------------------------------------------------------------------------
 
     @property
-    def cloths(self) -> list[Cloth]:
+    def cloths(self) -> list[WornGarment]:
         """The garments drawn, in drawing order (innermost first)."""
         return [dressed.cloth for dressed in self._dressed]
 
-    def dress(self, cloths: Sequence[Cloth | Fitted]) -> None:
+    def dress(self, cloths: Sequence[WornGarment | GpuGarment]) -> None:
         """Draw these garments from now on, instead of the former ones."""
-        fitted = [Fitted(cloth) if isinstance(cloth, Cloth) else cloth for cloth in cloths]
+        fitted = [GpuGarment(cloth) if isinstance(cloth, WornGarment) else cloth for cloth in cloths]
         with gl.errors_as("loading garments"):
             self._undress()
             for garment in sorted(fitted, key=lambda garment: garment.cloth.layer):
@@ -182,12 +188,12 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         if len(bare):
             self._bare = FollowedVertices(self._body.mesh, bare)
 
-    def lay(self, bolt: Bolt) -> None:
+    def lay(self, bolt: FabricTextures) -> None:
         """Have a fabric ready that all garments are to be of; ``fade`` brings it on."""
         with gl.errors_as("loading a fabric"):
             if self._next is not None:
                 self._next.delete()
-            self._next, self._share = Fabric(bolt), 0.0
+            self._next, self._share = GpuFabric(bolt), 0.0
             gl.check("loading a fabric")
 
     def fade(self, share: float) -> None:
@@ -213,7 +219,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         with gl.errors_as("warming up"):
             worn, fabric = (
                 [dressed.fabric for dressed in self._dressed],
-                Fabric(Bolt.of(rough, rough, (1, 1))),
+                GpuFabric(FabricTextures.of(rough, rough, (1, 1))),
             )
             self._skin = np.tile(np.eye(3, 4, dtype=np.float32), (MAX_BONES, 1, 1))
             for dressed in self._dressed:
@@ -300,10 +306,10 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         if self._wanted == _DEPTH:
             return Drawing(picture, box, self._px_per_m, resolution=self._resolution)
         marks = np.asarray(cv2.extractChannel(picture, 3), np.uint8)
-        tags = garment_tags(marks)
+        tags = garment_ids(marks)
         skin = None
         if self._wanted == _SKIN:
-            skin = bare_skin(picture, marks, tags, box, self._resolution[0])
+            skin = exposed_skin(picture, marks, tags, box, self._resolution[0])
             # Garments are blended premultiplied: where there are none the picture is black.
             if self._black.shape != picture.shape:
                 self._black = np.zeros_like(picture)
@@ -377,7 +383,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
         GL.glDepthFunc(GL.GL_LESS)
         GL.glDepthMask(GL.GL_TRUE)
         GL.glColorMask(GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE, GL.GL_TRUE)
-        coefficients = np.asarray(light * _SH_CONSTANTS[:, None], np.float32)
+        coefficients = np.asarray(light * SH_CONSTANTS[:, None].astype(np.float32), np.float32)
         # About bare skin all is of its colour, for a soft outline.
         beyond = np.zeros(3)
         if self._wanted == _SKIN:
@@ -418,7 +424,7 @@ class GarmentRenderer(Renderer):  # type: ignore[misc]
                 program.matrix("projection", projection)
                 program.rows("bones", bones)
                 program.rows("light", coefficients)
-                program.numbers("grey", (coefficients @ _LUMINANCE).astype(np.float32))
+                program.numbers("grey", (coefficients @ LUMINANCE_RGB.astype(np.float32)).astype(np.float32))
                 program.rows("inside", inside[None])
                 program.number("face_depth", face_depth)
                 current = program

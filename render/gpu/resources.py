@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mirror.shading.colour import to_linear, to_srgb
 from mirror.types import F32
 from render.garments.mesh import SkinnedMesh, arm_share, near_openings, vertex_tangents
 from render.gpu import gl  # first: chooses the OpenGL platform
@@ -204,14 +205,14 @@ def _pyramid(picture: NDArray[np.uint8], colour: bool) -> Iterator[NDArray[np.ui
     """The picture, then each smaller mipmap level, as (h, w, 3) uint8."""
     values: NDArray[Any] = picture.astype(np.float32) / 255.0
     if colour:
-        values = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+        values = to_linear(values)
     yield np.ascontiguousarray(picture)
     while max(values.shape[:2]) > 1:
         height, width = (max(1, side // 2) for side in values.shape[:2])
         values = cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, 3)
         shown: NDArray[Any] = values
         if colour:
-            shown = np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
+            shown = to_srgb(values)
         yield np.ascontiguousarray((shown * 255.0 + 0.5).clip(0, 255).astype(np.uint8))
 
 

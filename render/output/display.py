@@ -118,7 +118,7 @@ class Window:
     def _open(self, size: tuple[int, int]) -> _SurfaceCanvas | _TextureCanvas:
         options: dict[str, Any] = {"size": size, "position": _centre_of(self._monitor)}
         if self._fullscreen:
-            # Both: without a window manager, as in a kiosk, nobody hears the wish for full screen.
+            # Both: without a window manager, as in a kiosk, nobody hears the request for full screen.
             options |= {"borderless": True, "fullscreen_desktop": True}
         else:
             options["resizable"] = True

@@ -100,13 +100,13 @@ def test_a_person_becomes_a_body_with_layers_and_light(feeder: Feeder) -> None:
     assert body.person == 1
     assert body.landmarks is not None
     assert len(body.landmarks) == 33
-    skin = np.frombuffer(body.skin, np.float32).reshape(len(BONES), 3, 4)
+    skin = np.frombuffer(body.bone_transforms, np.float32).reshape(len(BONES), 3, 4)
     assert np.isfinite(skin).all()
     head = skin[BONES.index("head")] @ np.append(BodyModel.load().mean_landmarks[0], 1.0)
     x = head[0] / head[2] * body.intrinsics[0] + body.intrinsics[2]
     assert abs(x - body.landmarks[0][0]) < 20
-    assert body.layers is not None
-    layers = RingReader().read(body.layers)
+    assert body.masks is not None
+    layers = RingReader().read(body.masks)
     assert layers.shape[2] == 4
     assert (layers[..., 0] > 127).mean() > 0.15
     assert (layers[..., 1] > 127).any()
@@ -131,7 +131,7 @@ def test_nobody_in_view_is_said_and_a_new_size_is_taken(feeder: Feeder) -> None:
     empty = feeder.send(np.full((480, 640, 3), 150, np.uint8))
     assert empty.valid
     assert not empty.tracked
-    assert empty.layers is None
+    assert empty.masks is None
     large = np.asarray(cv2.resize(astronaut(), (960, 720)), np.uint8)
     body = feeder.send(large)
     assert body.tracked

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from render.garments.cloth import Cloth
-from render.garments.mesh import SkinnedMesh, vertex_normals
+from inference.body.surface import welded_normals
+from mirror.shading.spherical_harmonics import SH_CONSTANTS
+from render.garments.cloth import WornGarment
+from render.garments.mesh import SkinnedMesh
 
 BONES = 30
 WHITE_LIGHT = np.zeros((9, 3), np.float32)
-WHITE_LIGHT[0] = 1.0 / 0.282095
+WHITE_LIGHT[0] = 1.0 / SH_CONSTANTS[0]
 
 
 def tube(
@@ -54,7 +56,7 @@ def tube(
     weights[:, 0], weights[:, 1] = 1 - weight, weight
     return SkinnedMesh(
         positions=rest,
-        normals=vertex_normals(rest, faces),
+        normals=welded_normals(rest, faces),
         faces=faces.astype(np.int32),
         joints=joints,
         weights=weights,
@@ -75,9 +77,9 @@ def facing_camera(distance: float = 2.0, height: float = 1.0) -> NDArray[np.floa
     return np.repeat(matrix[None], BONES, axis=0)
 
 
-def cloth(mesh: SkinnedMesh, colour: tuple[int, int, int] = (255, 255, 255), **more: object) -> Cloth:
+def cloth(mesh: SkinnedMesh, colour: tuple[int, int, int] = (255, 255, 255), **more: object) -> WornGarment:
     """A garment of one RGB colour."""
     albedo = np.empty((8, 8, 3), np.uint8)
     albedo[:] = colour
     options: dict[str, object] = {"name": "tube", "relief": None, "repeat_m": (0.1, 0.1), **more}
-    return Cloth(mesh=mesh, albedo=albedo, **options)  # type: ignore[arg-type]
+    return WornGarment(mesh=mesh, albedo=albedo, **options)  # type: ignore[arg-type]

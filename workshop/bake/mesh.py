@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
+from inference.body.surface import vertex_normals
 from mirror.types import F64, I64
 
 
@@ -55,17 +56,6 @@ def reduce(points: F64, faces: I64, target: int) -> tuple[I64, I64]:
     new = index[out_faces].astype(np.int64)
     new = new[(new[:, 0] != new[:, 1]) & (new[:, 1] != new[:, 2]) & (new[:, 2] != new[:, 0])]
     return used[kept], _unfold(points[used[kept]], new, vertex_normals(points, faces)[used[kept]])
-
-
-def vertex_normals(points: F64, faces: I64) -> F64:
-    """(V, 3) unit normals, area weighted."""
-    a, b, c = (points[faces[:, i]] for i in range(3))
-    across = np.cross(b - a, c - a)
-    out = np.zeros_like(points)
-    for i in range(3):
-        np.add.at(out, faces[:, i], across)
-    normals: F64 = out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
-    return normals
 
 
 def _unfold(points: F64, faces: I64, normals: F64) -> I64:

@@ -2,7 +2,7 @@
 
 The mirror runs live, in its real processes, on a clip at a rate that it keeps up with: a share of
 what it shows of a faster one. Every few seconds it is asked for another fabric of the wardrobe, or
-for one woven on the spot. Measured: from the wish to the first frame that shows the new fabric, and to
+for one woven on the spot. Measured: from the request to the first frame that shows the new fabric, and to
 the first without the old; and over that time, beside the quiet time between, the intervals from
 frame to frame and the frames that were not shown.
 """
@@ -26,7 +26,7 @@ from mirror.bus import Dispatcher, Newest
 from mirror.cli.wear import answers_to
 from mirror.config import load
 from mirror.errors import MirrorError
-from mirror.messages import Message, Shown, Weave, Wish, Worn
+from mirror.messages import Message, OutfitRequest, Shown, WeaveRequest, Worn
 from mirror.supervisor import Supervisor
 from render.garments.fabric import list_fabrics
 from workshop.bench.speed import _CLIP, _scratch, fit_clip, set_rate
@@ -126,32 +126,34 @@ def _changes(runtime: Path, count: int) -> list[Change]:
     names = [page["name"] for page in list_fabrics()]
     with (
         Newest[Worn](runtime, "worn", lossless=True) as answers,
-        Dispatcher(runtime, "wish") as wishes,
+        Dispatcher(runtime, "outfit_request") as requests,
         Dispatcher(runtime, "weave") as weaves,
     ):
         answers.receive(1e3 * _LONGEST_S)
         for number in range(2 * count):
             name, now_ns = f"{number}", time.monotonic_ns()
             kind = ("wear", "weave")[number % 2]
-            wish: Message
+            request: Message
             if kind == "wear":
-                wish = Wish(seq=number, t_ns=now_ns, wish=name, fabric=names[7 * number % len(names)])
-                wishes.send(wish)
+                request = OutfitRequest(
+                    seq=number, t_ns=now_ns, request=name, fabric=names[7 * number % len(names)]
+                )
+                requests.send(request)
             else:
                 cls, palette = _WOVEN[number // 2 % len(_WOVEN)]
-                wish = Weave(
-                    seq=number, t_ns=now_ns, wish=name, fabric_class=cls, palette=palette, seed=number
+                request = WeaveRequest(
+                    seq=number, t_ns=now_ns, request=name, fabric_class=cls, palette=palette, seed=number
                 )
-                weaves.send(wish)
+                weaves.send(request)
             begun_ns = _heard(answers, name, True)
             out.append(Change(kind, now_ns, begun_ns, _heard(answers, name, False)))
             time.sleep(_QUIET_S)
     return out
 
 
-def _heard(answers: Newest[Worn], wish: str, fading: bool) -> int:
-    """When the mirror said that a wish has begun to show, or that it is complete, ns."""
-    for worn in answers_to(answers, wish, time.monotonic() + _LONGEST_S):
+def _heard(answers: Newest[Worn], request: str, fading: bool) -> int:
+    """When the mirror said that a request has begun to show, or that it is complete, ns."""
+    for worn in answers_to(answers, request, time.monotonic() + _LONGEST_S):
         if worn.fading is fading:
             return worn.t_ns
     raise MirrorError("the mirror does not answer")

@@ -18,6 +18,7 @@ import skimage.data
 from numpy.typing import NDArray
 
 from inference.body.model import BONES, BodyModel
+from mirror.shading.spherical_harmonics import COSINE, SH_CONSTANTS
 from mirror.types import Floats, Picture, cv
 from render.compose.compositing import composite
 from render.gpu import gl
@@ -248,13 +249,9 @@ def _light(camera: _Camera) -> NDArray[np.float32]:
     """A window high on the figure's left, a bright room around: (9, 3) as in messages.Light."""
     towards = camera.rotation @ np.array([0.55, 0.6, 0.58])
     x, y, z = towards / np.linalg.norm(towards)
-    constants = np.array(
-        [0.282095, 0.488603, 0.488603, 0.488603, 1.092548, 1.092548, 0.315392, 1.092548, 0.546274]
-    )
-    basis = constants * [1, y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y]
-    cosine = np.array([1.0] + [2 / 3] * 3 + [0.25] * 5)  # a clamped cosine, band by band
-    window = 0.62 * 4 * (basis * cosine)[:, None] * np.array([1.0, 0.98, 0.93]) * 0.78
-    window[0] += 0.42 / 0.282095 * np.array([0.97, 0.98, 1.0])
+    basis = SH_CONSTANTS * [1, y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y]
+    window = 0.62 * 4 * (basis * COSINE)[:, None] * np.array([1.0, 0.98, 0.93]) * 0.78
+    window[0] += 0.42 / SH_CONSTANTS[0] * np.array([0.97, 0.98, 1.0])
     light: NDArray[np.float32] = window.astype(np.float32)
     return light
 

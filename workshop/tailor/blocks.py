@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 
 from inference.body.model import BONES
 from mirror.types import F64, I64
-from workshop.tailor.cut_surface import Surface, boundary_edges, clipped, subdivided, surface
+from workshop.tailor.cut_surface import CutSurface, boundary_edges, clipped, subdivided, surface
 
 _FILE = Path(__file__).resolve().parent / "data" / "blocks.safetensors"
 # Height (mean body, metres) at which a dress goes over from the tights block to the skirt's.
@@ -60,7 +60,7 @@ def load() -> Blocks:
     )
 
 
-def base_surface(which: str) -> Surface:
+def base_surface(which: str) -> CutSurface:
     """The surface a garment is cut from: ``tights``, ``skirt`` or ``dress`` (one joined to the other)."""
     blocks = load()
     count = len(blocks.vertices)
@@ -84,7 +84,7 @@ def _loop(faces: I64, points: F64, height: float) -> I64:
     return np.array(loop)
 
 
-def _dress(blocks: Blocks) -> Surface:
+def _dress(blocks: Blocks) -> CutSurface:
     """The tights block's upper body, lofted on downwards along the skirt block."""
     torso = base_surface("tights")
     points = torso.at(blocks.vertices)
@@ -123,4 +123,4 @@ def _dress(blocks: Blocks) -> Surface:
         # The open edge runs with the torso on its left: the skirt lies on its right.
         faces += [np.stack([b, a, c], 1), np.stack([b, c, d], 1)]
         upper = lower
-    return Surface(rows, np.concatenate(faces), np.zeros(rows.shape[0], np.int64))
+    return CutSurface(rows, np.concatenate(faces), np.zeros(rows.shape[0], np.int64))

@@ -138,7 +138,7 @@ def export_garment(options: argparse.Namespace) -> int:
             file,
             np.asarray(body.joints),
             list(PARENTS),
-            glb.Cloth(fabric.albedo, fabric.repeat_m),
+            glb.GlbMesh(fabric.albedo, fabric.repeat_m),
         )
         if options.form is not None:
             form = trimesh.Trimesh(body.vertices, body.faces, process=False)

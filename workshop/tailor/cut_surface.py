@@ -20,7 +20,7 @@ _SLIDE = 0.3
 
 
 @dataclass(frozen=True)
-class Surface:
+class CutSurface:
     """``rows`` (V, B) sparse mixtures of B block vertices; ``faces`` (F, 3); ``lines`` (V,) bit set.
 
     A bit of ``lines`` marks the vertices that lie on the line a split was made along.
@@ -82,13 +82,13 @@ def subdivided(quads: I64, count: int) -> tuple[Any, I64]:
     return sp.vstack([vertex_rows, edge_rows, face_rows]).tocsr(), new
 
 
-def surface(rows: Any, quads: I64) -> Surface:
+def surface(rows: Any, quads: I64) -> CutSurface:
     """A surface of triangles from quads; each quad is halved the same way round."""
     faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-    return Surface(rows.tocsr(), faces, np.zeros(rows.shape[0], np.int64))
+    return CutSurface(rows.tocsr(), faces, np.zeros(rows.shape[0], np.int64))
 
 
-def split(mesh: Surface, field: F64, line: int) -> tuple[Surface, F64, F64]:
+def split(mesh: CutSurface, field: F64, line: int) -> tuple[CutSurface, F64, F64]:
     """Split faces along ``field == 0`` and mark that line with bit ``line``.
 
     Returns the surface, the field at its vertices (exactly 0 on the line) and which side each
@@ -178,10 +178,10 @@ def split(mesh: Surface, field: F64, line: int) -> tuple[Surface, F64, F64]:
         rows = sp.vstack([rows, mix @ rows]).tocsr()
         lines = np.concatenate([lines, (lines[pairs[:, 0]] & lines[pairs[:, 1]]) | line])
         f = np.concatenate([f, np.zeros(len(extra))])
-    return Surface(rows, np.array(faces, np.int64), lines), f, np.array(sides)
+    return CutSurface(rows, np.array(faces, np.int64), lines), f, np.array(sides)
 
 
-def kept(mesh: Surface, keep: NDArray[np.bool_]) -> tuple[Surface, I64]:
+def kept(mesh: CutSurface, keep: NDArray[np.bool_]) -> tuple[CutSurface, I64]:
     """The surface of the faces in ``keep``, unused vertices dropped; and which vertices stayed."""
     faces = mesh.faces[keep]
     used, index = np.unique(faces, return_inverse=True)
@@ -199,7 +199,7 @@ def largest_piece(faces: I64) -> NDArray[np.bool_]:
     return keep
 
 
-def clipped(mesh: Surface, field: F64, line: int) -> Surface:
+def clipped(mesh: CutSurface, field: F64, line: int) -> CutSurface:
     """The largest connected piece of the surface where ``field > 0``, with a clean edge."""
     cut, _, side = split(mesh, field, line)
     cut, _ = kept(cut, side > 0)

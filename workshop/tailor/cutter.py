@@ -19,18 +19,19 @@ from scipy.sparse import coo_matrix, identity
 from scipy.sparse.csgraph import connected_components
 
 from inference.body.model import BONES, PARENTS, BodyModel
+from inference.body.surface import welded_normals
 from mirror.errors import MirrorError
 from mirror.types import F64, I64
 from mirror.wardrobe import read_page
 from render.garments import glb
 from render.garments.garment import BASE_SIZE, GarmentPage
-from render.garments.mesh import SkinnedMesh, vertex_normals
+from render.garments.mesh import SkinnedMesh
 from render.garments.simplify import LONGEST_M, TOLERANCE_M, simplified
 from workshop.tailor import blocks as cut_blocks
 from workshop.tailor import cut_page, measures, shapes
 from workshop.tailor import detail as cut_detail
 from workshop.tailor import panels as cut_panels
-from workshop.tailor.cut_surface import Surface, clipped, edges_of, split
+from workshop.tailor.cut_surface import CutSurface, clipped, edges_of, split
 from workshop.tailor.drape import smoothstep
 
 _MARK = "# Below this line the cutter writes"
@@ -50,7 +51,7 @@ class Pattern:
     """
 
     drape: shapes.Drape
-    surface: Surface
+    surface: CutSurface
     cloth: I64
     old: I64
     uv: F64
@@ -67,10 +68,10 @@ def make_pattern(kind: str, cut: cut_page.Cut, model: BodyModel) -> Pattern:
     base_weights = base.at(blocks.weights)
     axes = shapes.limbs(model)
 
-    def place(mesh: Surface) -> shapes.Place:
+    def place(mesh: CutSurface) -> shapes.Place:
         return shapes.Place.of(mesh.at(mean), mesh.at(base_weights), axes)
 
-    mesh = Surface(identity(len(mean), format="csr"), base.faces, np.zeros(len(mean), np.int64))
+    mesh = CutSurface(identity(len(mean), format="csr"), base.faces, np.zeros(len(mean), np.int64))
     line = 1
     for k in range(len(shapes.cuts(kind, cut, place(mesh)))):
         mesh = clipped(mesh, shapes.cuts(kind, cut, place(mesh))[k], line)
@@ -85,7 +86,7 @@ def make_pattern(kind: str, cut: cut_page.Cut, model: BodyModel) -> Pattern:
     return Pattern(drape, mesh, cloth, old, uv, stretch, here)
 
 
-def _panels(kind: str, cut: cut_page.Cut, mesh: Surface, place: shapes.Place) -> I64:
+def _panels(kind: str, cut: cut_page.Cut, mesh: CutSurface, place: shapes.Place) -> I64:
     """Panel of each face (F,): a number of which bit k tells the side of seam k."""
     out = np.zeros(len(mesh.faces), np.int64)
     for k, field in enumerate(shapes.seams(kind, cut, place)):
@@ -115,7 +116,7 @@ def _without_scraps(faces: I64, panel: I64) -> I64:
     return panel
 
 
-def _seam_edges(mesh: Surface, panel: I64, place: shapes.Place) -> set[tuple[int, int]]:
+def _seam_edges(mesh: CutSurface, panel: I64, place: shapes.Place) -> set[tuple[int, int]]:
     """Edges between different panels; the halves of a sleeve stay joined along its top."""
     top = np.cos(place.under()) < 0
     owner: dict[tuple[int, int], int] = {}
@@ -184,7 +185,7 @@ def make_up(
 
     def finished(outer: F64) -> F64:
         """All vertices for the outer cloth's points: the cut-open cloth, then the folds' rings."""
-        normals = vertex_normals(outer.astype(np.float32), pattern.surface.faces).astype(np.float64)
+        normals = welded_normals(outer.astype(np.float32), pattern.surface.faces).astype(np.float64)
         rings = fold.rings(outer, normals)
         return np.concatenate([outer[pattern.old], *(r[ring_of] for r in rings)])
 
@@ -200,7 +201,7 @@ def make_up(
         step = np.zeros(model.components)
         step[k] = _SPREAD
         targets[f"shape{k}"] = (finished(outer_on(step)) - finished(outer_on(-step))) / (2 * _SPREAD)
-    normals = vertex_normals(mean.astype(np.float32), pattern.surface.faces).astype(np.float64)
+    normals = welded_normals(mean.astype(np.float32), pattern.surface.faces).astype(np.float64)
     targets["size"] = finished(mean + size_step(kind, pattern.place, normals)) - vertices
 
     base = pattern.drape.base
@@ -224,7 +225,7 @@ def make_up(
     )
     plain = glb.SkinnedFile(
         vertices=vertices.astype(np.float32),
-        normals=vertex_normals(vertices.astype(np.float32), faces),
+        normals=welded_normals(vertices.astype(np.float32), faces),
         uv=uv.astype(np.float32),
         joints=joints,
         weights=four,

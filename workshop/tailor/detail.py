@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
+from inference.body.surface import vertex_normals
 from mirror.types import F32, F64, I64, cv
 from workshop.tailor.atlas import Atlas, spread
 from workshop.tailor.cut_page import Cut
 from workshop.tailor.cut_surface import boundary_edges
-from workshop.tailor.drape import Limb, normals_of, smoothstep
+from workshop.tailor.drape import Limb, smoothstep
 from workshop.tailor.folds import Folds
 from workshop.tailor.panels import pieces
 from workshop.tailor.shapes import BOTTOMS, HIP_Y, Place
@@ -208,7 +209,7 @@ def _open_sky(points: F64, faces: I64, skin: F64, skin_faces: I64) -> F64:
     k = np.arange(2 * _RAYS) + 0.5
     up, turn = 1 - k / _RAYS, np.pi * (1 + 5**0.5) * k
     rays = np.stack([np.sqrt(1 - up**2) * np.cos(turn), up, np.sqrt(1 - up**2) * np.sin(turn)], axis=1)
-    normals = normals_of(points, faces)
+    normals = vertex_normals(points, faces)
     start = points + 1.8 * _VOXEL_M * normals
     total, free = np.zeros(len(points)), np.zeros(len(points))
     for ray in rays:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from scipy.spatial import ConvexHull, cKDTree
 
-from mirror.types import F64, I64
+from mirror.types import F64
 
 _AROUND = 96
 
@@ -193,14 +193,3 @@ def clear_of(points: F64, body: F64, normals: F64, gap: F64) -> F64:
     short = np.where(distance[:, 0] < 0.06, np.maximum(gap - height, 0.0), 0.0)
     moved: F64 = points + short[:, None] * out
     return moved
-
-
-def normals_of(points: F64, faces: I64) -> F64:
-    """Area-weighted unit vertex normals (V, 3)."""
-    corner = points[faces]
-    across = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    out = np.zeros_like(points)
-    for k in range(3):
-        np.add.at(out, faces[:, k], across)
-    out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
-    return out

@@ -17,16 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.fabric.generator import FabricGenerator
+from inference.fabric.palette import parse_palette
 from inference.fabric.sample import sample, write_fabric
 from mirror.errors import MirrorError
-from mirror.shading.colour import parse_palette
 
 SIZE = 512  # px
 _STEP = 9  # of the kept pictures, in 256ths
 
 
 @dataclass(frozen=True)
-class Recipe:
+class CollectionEntry:
     """One shipped fabric: folder name, class, palette and seed."""
 
     name: str
@@ -35,39 +35,39 @@ class Recipe:
     seed: int
 
 
-COLLECTION: tuple[Recipe, ...] = (
-    Recipe("linen_natural", "plain", "#c9b99a,#b5a37e", 3),
-    Recipe("linen_sage", "plain", "#8a9a7b,#78896a", 3),
-    Recipe("poplin_white", "plain", "#eeeeeb,#dcdcd8", 3),
-    Recipe("chambray_blue", "plain", "#5f7da3,#c8d2dc", 3),
-    Recipe("twill_olive", "twill", "#5a5d3a", 1),
-    Recipe("twill_camel", "twill", "#a67c4e,#8d6538", 2),
-    Recipe("satin_burgundy", "satin", "#6d1f2f", 1),
-    Recipe("satin_champagne", "satin", "#d9c7a6", 2),
-    Recipe("rib_ecru", "rib", "#ddd3bf", 2),
-    Recipe("rib_forest", "rib", "#23402f", 10),
-    Recipe("jersey_navy", "jersey", "#1d2a47", 1),
-    Recipe("jersey_coral", "jersey", "#d9705e", 4),
-    Recipe("stripe_breton", "stripe", "#ece8de,#22304f", 9),
-    Recipe("stripe_shirting", "stripe", "#dfe6ee,#5b7fae", 2),
-    Recipe("gingham_red", "gingham", "#f0ece6,#b3262e", 11),
-    Recipe("gingham_blue", "gingham", "#eef0f2,#33568c", 11),
-    Recipe("gingham_green", "gingham", "#f1eee4,#2f5d46", 10),
-    Recipe("tartan_red", "tartan", "#8c1c22,#16243f,#d8c15a,#e3dfd2", 7),
-    Recipe("tartan_green", "tartan", "#1f4a34,#16233a,#e3dfd2,#8c1c22", 0),
-    Recipe("tartan_grey", "tartan", "#8b8f94,#2b2d33,#e8e4da", 0),
-    Recipe("floral_meadow", "floral", "#f1eadc,#c4576b,#3f6b4a", 1),
-    Recipe("floral_midnight", "floral", "#1d2440,#d98c9a,#e8d9b0,#5d7a58", 10),
-    Recipe("houndstooth_black", "houndstooth", "#e6e2da,#1c1c1f", 1),
-    Recipe("houndstooth_brown", "houndstooth", "#d8c6a8,#53382a", 2),
-    Recipe("dots_navy", "dots", "#1c2a4a,#eeeae0", 2),
-    Recipe("dots_rose", "dots", "#d99aa5,#f5efe8", 12),
-    Recipe("dots_forest", "dots", "#27412f,#e9e2cf", 5),
-    Recipe("denim_indigo", "denim", "#2c3f63,#b9c2cb", 8),
-    Recipe("denim_washed", "denim", "#6787ab,#d9dfe3", 6),
-    Recipe("denim_black", "denim", "#24262b,#7d8087", 10),
-    Recipe("melange_grey", "melange", "#8b8d90,#55575b", 9),
-    Recipe("melange_oatmeal", "melange", "#cdbfa8,#9c8a72", 2),
+COLLECTION: tuple[CollectionEntry, ...] = (
+    CollectionEntry("linen_natural", "plain", "#c9b99a,#b5a37e", 3),
+    CollectionEntry("linen_sage", "plain", "#8a9a7b,#78896a", 3),
+    CollectionEntry("poplin_white", "plain", "#eeeeeb,#dcdcd8", 3),
+    CollectionEntry("chambray_blue", "plain", "#5f7da3,#c8d2dc", 3),
+    CollectionEntry("twill_olive", "twill", "#5a5d3a", 1),
+    CollectionEntry("twill_camel", "twill", "#a67c4e,#8d6538", 2),
+    CollectionEntry("satin_burgundy", "satin", "#6d1f2f", 1),
+    CollectionEntry("satin_champagne", "satin", "#d9c7a6", 2),
+    CollectionEntry("rib_ecru", "rib", "#ddd3bf", 2),
+    CollectionEntry("rib_forest", "rib", "#23402f", 10),
+    CollectionEntry("jersey_navy", "jersey", "#1d2a47", 1),
+    CollectionEntry("jersey_coral", "jersey", "#d9705e", 4),
+    CollectionEntry("stripe_breton", "stripe", "#ece8de,#22304f", 9),
+    CollectionEntry("stripe_shirting", "stripe", "#dfe6ee,#5b7fae", 2),
+    CollectionEntry("gingham_red", "gingham", "#f0ece6,#b3262e", 11),
+    CollectionEntry("gingham_blue", "gingham", "#eef0f2,#33568c", 11),
+    CollectionEntry("gingham_green", "gingham", "#f1eee4,#2f5d46", 10),
+    CollectionEntry("tartan_red", "tartan", "#8c1c22,#16243f,#d8c15a,#e3dfd2", 7),
+    CollectionEntry("tartan_green", "tartan", "#1f4a34,#16233a,#e3dfd2,#8c1c22", 0),
+    CollectionEntry("tartan_grey", "tartan", "#8b8f94,#2b2d33,#e8e4da", 0),
+    CollectionEntry("floral_meadow", "floral", "#f1eadc,#c4576b,#3f6b4a", 1),
+    CollectionEntry("floral_midnight", "floral", "#1d2440,#d98c9a,#e8d9b0,#5d7a58", 10),
+    CollectionEntry("houndstooth_black", "houndstooth", "#e6e2da,#1c1c1f", 1),
+    CollectionEntry("houndstooth_brown", "houndstooth", "#d8c6a8,#53382a", 2),
+    CollectionEntry("dots_navy", "dots", "#1c2a4a,#eeeae0", 2),
+    CollectionEntry("dots_rose", "dots", "#d99aa5,#f5efe8", 12),
+    CollectionEntry("dots_forest", "dots", "#27412f,#e9e2cf", 5),
+    CollectionEntry("denim_indigo", "denim", "#2c3f63,#b9c2cb", 8),
+    CollectionEntry("denim_washed", "denim", "#6787ab,#d9dfe3", 6),
+    CollectionEntry("denim_black", "denim", "#24262b,#7d8087", 10),
+    CollectionEntry("melange_grey", "melange", "#8b8d90,#55575b", 9),
+    CollectionEntry("melange_oatmeal", "melange", "#cdbfa8,#9c8a72", 2),
 )
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from inference.fabric.palette import parse_palette
 from inference.fabric.sample import Sample, normal_map, write_fabric
-from mirror.shading.colour import parse_palette, to_linear, to_srgb
+from mirror.shading.colour import to_linear, to_srgb
 from mirror.types import F32
 from workshop.train.fabric.dataset import Swatch
 

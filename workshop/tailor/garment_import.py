@@ -18,17 +18,18 @@ import numpy as np
 import trimesh
 from scipy.spatial import cKDTree
 
-from inference.body.model import BONES, PARENTS, BodyModel, rest_normals
+from inference.body.model import BONES, PARENTS, BodyModel
+from inference.body.surface import vertex_normals, welded_normals
 from mirror.errors import MirrorError
 from mirror.types import F64, I64
 from mirror.wardrobe import check_name
 from render.garments import glb
 from render.garments.garment import Garment, load_garment
-from render.garments.mesh import dense_weights, vertex_normals
+from render.garments.mesh import dense_weights
 from workshop.tailor import measures, panels, shapes
 from workshop.tailor.cut_surface import umbrella
 from workshop.tailor.cutter import four_weights, size_step, tables, thinned
-from workshop.tailor.drape import clear_of, normals_of, smoothed, smoothstep
+from workshop.tailor.drape import clear_of, smoothed, smoothstep
 
 #: What a unit of the file is in metres.
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
@@ -175,9 +176,9 @@ def _on_form(source: Path, mesh: _Mesh, body: BodyModel) -> _Mesh:
             f"{source}: does not lie on the dress form ({np.median(distance):.2f} m off, {tall:.2f} m tall); "
             "is it in another unit (--unit), or not y up?"
         )
-    out = rest_normals(body.vertices, body.faces).astype(np.float64)
+    out = vertex_normals(body.vertices, body.faces).astype(np.float64)
     faces = mesh.faces
-    if (normals_of(mesh.points, mesh.welded) * out[near]).sum(1).mean() < 0:
+    if (vertex_normals(mesh.points, mesh.welded) * out[near]).sum(1).mean() < 0:
         faces = faces[:, ::-1]
     points = clear_of(mesh.points, skin, out, np.full(len(mesh.points), _GAP_M))
     return _Mesh(points, faces, mesh.old, _metres(source, points[mesh.old], faces, mesh.uv))
@@ -230,7 +231,7 @@ def _made_up(
     vertices = points[mesh.old].astype(np.float32)
     whole = glb.SkinnedFile(
         vertices=vertices,
-        normals=vertex_normals(vertices, mesh.faces),
+        normals=welded_normals(vertices, mesh.faces),
         uv=mesh.uv.astype(np.float32),
         joints=joints,
         weights=four,
@@ -251,8 +252,8 @@ def _taken_over(mesh: _Mesh, like: Garment, body: BodyModel) -> tuple[F64, F64, 
     """What cloth and skin nearby give the points: skinning shares (P, J), shape targets (K, P, 3), their
     places, and what a size up moves them by (P, 3).
     """  # noqa: D205
-    points, normals = mesh.points, normals_of(mesh.points, mesh.welded)
-    skin_normals = rest_normals(body.vertices, body.faces)
+    points, normals = mesh.points, vertex_normals(mesh.points, mesh.welded)
+    skin_normals = vertex_normals(body.vertices, body.faces)
     cloth = _near(points, normals, like.vertices, like.normals)
     skin = _near(points, normals, body.vertices, skin_normals)
     reach = cKDTree(like.vertices.astype(np.float64)).query(points)[0]

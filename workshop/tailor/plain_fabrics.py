@@ -23,7 +23,7 @@ SIZE = 512
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PlainFabricSpec:
     """``weave`` gives (height, tone), each (SIZE, SIZE): metres / ``depth_m``, and a factor of the colour."""
 
     name: str
@@ -76,12 +76,12 @@ def linen(rng: np.random.Generator) -> tuple[F64, F64]:
 
 
 RECIPES = (
-    Recipe("cotton_jersey_blue", "jersey", (98, 130, 176), 0.06, 0.00022, jersey),
-    Recipe("linen_oatmeal", "linen", (203, 188, 160), 0.06, 0.00022, linen),
+    PlainFabricSpec("cotton_jersey_blue", "jersey", (98, 130, 176), 0.06, 0.00022, jersey),
+    PlainFabricSpec("linen_oatmeal", "linen", (203, 188, 160), 0.06, 0.00022, linen),
 )
 
 
-def pictures(recipe: Recipe, seed: int = 3) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def pictures(recipe: PlainFabricSpec, seed: int = 3) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """(albedo, normal), each (SIZE, SIZE, 3) uint8 RGB; see ``render.garments.fabric.Fabric``."""
     height, tone = recipe.weave(np.random.default_rng(seed))
     colour = np.array(recipe.colour, float)
@@ -97,7 +97,7 @@ def pictures(recipe: Recipe, seed: int = 3) -> tuple[NDArray[np.uint8], NDArray[
     return albedo, np.clip(np.round((normal * 127.5 + 127.5) / 2) * 2, 0, 255).astype(np.uint8)
 
 
-def make(recipe: Recipe, wardrobe: Path) -> Path:
+def make(recipe: PlainFabricSpec, wardrobe: Path) -> Path:
     """Write one fabric's folder; returns it."""
     folder = wardrobe / "fabrics" / recipe.name
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.body.model import BONES, BodyModel
+from inference.body.surface import vertex_normals
 from mirror.types import F64, I64
 from workshop.tailor.blocks import load
 from workshop.tailor.cut_page import Cut
-from workshop.tailor.cut_surface import Surface, umbrella
-from workshop.tailor.drape import Hang, Limb, Tube, clear_of, normals_of, smoothed, smoothstep
+from workshop.tailor.cut_surface import CutSurface, umbrella
+from workshop.tailor.drape import Hang, Limb, Tube, clear_of, smoothed, smoothstep
 
 TOPS = ("tshirt", "long_sleeve", "tank_top")
 BOTTOMS = ("trousers", "shorts")
@@ -172,7 +173,7 @@ class _Step:
 class Drape:
     """Makes the base surface hang on a body: built once on the mean body, then used on any."""
 
-    def __init__(self, kind: str, cut: Cut, base: Surface, model: BodyModel) -> None:
+    def __init__(self, kind: str, cut: Cut, base: CutSurface, model: BodyModel) -> None:
         blocks = load()
         self.kind, self.cut, self.base = kind, cut, base
         self._skin_faces = model.faces.astype(np.int64)
@@ -266,9 +267,9 @@ class Drape:
         """Draped positions (V, 3) of the base surface on a body's block (B, 3) and skin (N, 3)."""
         points = self.base.at(block)
         soft = smoothed(points, self._neighbours, 8)
-        normals = smoothed(normals_of(soft, self.base.faces), self._neighbours, 3)
+        normals = smoothed(vertex_normals(soft, self.base.faces), self._neighbours, 3)
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-        skin = normals_of(body, self._skin_faces)
+        skin = vertex_normals(body, self._skin_faces)
         gap = 0.004 + 0.6 * self._ease
         flat = points + self._cleft[:, None] * (smoothed(points, self._neighbours, 30) - points)
         moved = clear_of(flat + self._ease[:, None] * normals, body, skin, gap)

@@ -33,7 +33,7 @@ from mirror.types import F64
 from workshop.bake.mask_stand_off import AGES, ANNY_SEED, stand_off
 from workshop.bake.people import at_rest
 from workshop.synthetic.people.bodies import TrueBody, true_body
-from workshop.train.landmarks.dataset import Looks
+from workshop.train.landmarks.dataset import PortraitSet
 
 LEAST = 2  # pictures of a person that tell
 RIDGE = 10.0
@@ -57,7 +57,7 @@ class Example:
     values: F64
 
 
-def example(looks: Looks, body: TrueBody) -> Example:
+def example(looks: PortraitSet, body: TrueBody) -> Example:
     """What the pictures of one person say, and the truth."""
     lens = Intrinsics.from_field_of_view(looks.field_of_view_deg, *looks.size)
     outline, anatomy = Outline(body.model), Anatomy(body.model)
@@ -140,7 +140,7 @@ def read(folders: Iterable[Path], model: BodyModel) -> list[Example]:
     offsets, joints, _, _ = at_rest(model, ANNY_SEED, AGES)
     out = []
     for path in sorted(p for folder in folders for p in folder.glob("*.npz")):
-        looks = Looks.load(path)
+        looks = PortraitSet.load(path)
         moved = (offsets[looks.person] - model.vertices).astype(np.float32)
         body = true_body(looks.person, model, moved, joints[looks.person].astype(np.float32))
         found = example(looks, body)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.body.model import BONES, LANDMARKS, PARENTS, REGIONS, BodyModel, rest_normals
+from inference.body.model import BONES, LANDMARKS, PARENTS, REGIONS, BodyModel
+from inference.body.surface import vertex_normals
 from mirror.errors import MirrorError
 
 
@@ -54,7 +55,7 @@ def test_surface_is_closed_and_faces_outwards(body: BodyModel) -> None:
     a, b, c = (body.vertices[body.faces[:, i]].astype(np.float64) for i in range(3))
     volume = np.einsum("fi,fi->f", a, np.cross(b, c)).sum() / 6
     assert 0.04 < volume < 0.09  # cubic metres: a person, right side out
-    normals = rest_normals(body.vertices, body.faces)
+    normals = vertex_normals(body.vertices, body.faces)
     across = np.cross(b - a, c - a)
     flipped = np.einsum("fi,fi->f", across, normals[body.faces].sum(1)) < 0
     # The slit of the closed mouth folds in on itself; nothing else may.

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from inference.fabric.classes import COLOURS, NAMES
 from inference.fabric.generator import SHIPPED, FabricGenerator, whole_cycles
 from inference.fabric.lattice import LEVELS, NOISE, STYLE
+from inference.fabric.palette import parse_palette
 from inference.fabric.sample import Blend, fill_palette, interpolate, normal_map, sample
 from inference.fabric.weights import WEIGHTS
 from mirror.errors import MirrorError
-from mirror.shading.colour import delta_e, parse_palette, to_lab
+from mirror.shading.colour import delta_e, to_lab
 from render.garments.fabric import load_fabric
-from workshop.synthetic.fabric.weave import COLOURS, NAMES
 from workshop.train.fabric.commands import main
 
 _PALETTE = parse_palette("#7a1f1f,#10243f,#d8d0c0")
@@ -176,13 +177,13 @@ def test_command_writes_a_fabric(tmp_path: Path) -> None:
         ({"--name": "a/b"}, "fabric name"),
     ],
 )
-def test_bad_wishes_give_one_line(
+def test_bad_requests_give_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, str], complaint: str
 ) -> None:
     """The operator reads one line that says what to mend, and nothing is written."""
-    wish = {"--class": "tartan", "--palette": "#7a1f1f,#10243f", "--seed": "7", "--size": "128"}
-    wish |= {"--out": str(tmp_path / "f")} | change
-    assert main(["sample", *(word for pair in wish.items() for word in pair)]) == 1
+    request = {"--class": "tartan", "--palette": "#7a1f1f,#10243f", "--seed": "7", "--size": "128"}
+    request |= {"--out": str(tmp_path / "f")} | change
+    assert main(["sample", *(word for pair in request.items() for word in pair)]) == 1
     said = capsys.readouterr().err
     assert complaint in said
     assert said.count("\n") == 1

@@ -42,7 +42,7 @@ def fitted(seen: Person, frames: int = 12, fitter: BodyFitter | None = None) -> 
 def surface_error_px(fit: Fit, seen: Person) -> float:
     """Median distance in px between fitted and true surface points."""
     vertices, _ = MODEL.shaped(fit.shape)
-    placed = MODEL.skinned(vertices, fit.skin).astype(np.float64)
+    placed = MODEL.skinned(vertices, fit.bone_transforms).astype(np.float64)
     return float(np.median(np.linalg.norm(CAMERA.project(placed) - CAMERA.project(seen.vertices), axis=1)))
 
 
@@ -157,7 +157,7 @@ def test_reset_forgets_the_person() -> None:
     fitter.reset()
     fresh = fitted(person(MODEL, HANGING), 8, fitter)
     again = fitted(person(MODEL, HANGING), 8, BodyFitter(MODEL, CAMERA))
-    np.testing.assert_allclose(fresh.skin, again.skin, atol=1e-6)
+    np.testing.assert_allclose(fresh.bone_transforms, again.bone_transforms, atol=1e-6)
 
 
 def test_who_spins_round_and_crouches_between_two_frames_stays_dressed() -> None:

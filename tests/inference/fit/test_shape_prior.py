@@ -13,7 +13,7 @@ from inference.body.model import BodyModel
 from inference.fit.anatomy import GIRTH_GROUPS
 from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter
-from inference.fit.shape_prior import FEATURES, WEIGHTS, Physique, describe
+from inference.fit.shape_prior import FEATURES, WEIGHTS, ShapePrior, describe
 from mirror.errors import MirrorError
 from mirror.types import F64
 from tests.inference.people import CAMERA, WIDTH, Person, person
@@ -44,7 +44,7 @@ def waist_share(body: TrueBody, vertices: np.ndarray, joints: np.ndarray) -> flo
 
 def test_a_stout_person_is_expected_to_be_stouter_than_a_slim_one() -> None:
     """Stout and slim shoppers in loose clothes would be given one and the same size."""
-    physique = Physique.shipped()
+    physique = ShapePrior.shipped()
     true, told = [], []
     for body in load_people():
         true.append(waist_share(body, body.model.vertices, body.model.joints))
@@ -58,11 +58,11 @@ def test_a_stout_person_is_expected_to_be_stouter_than_a_slim_one() -> None:
 
 def test_what_is_expected_of_clothes_is_plausible() -> None:
     """The body would be fitted inside out, or lost in a coat that nobody wears."""
-    likely = Physique.shipped().expect(features(person(MODEL, HANGING)))
+    likely = ShapePrior.shipped().expect(features(person(MODEL, HANGING)))
     clothes = likely[-len(GIRTH_GROUPS) :]
     assert (clothes > -0.005).all()
     assert (clothes < 0.1).all()
-    nonsense = Physique.shipped().expect(np.full(FEATURES, 1e3))
+    nonsense = ShapePrior.shipped().expect(np.full(FEATURES, 1e3))
     assert np.abs(nonsense[: MODEL.components]).max() < 3.5
     assert (np.abs(nonsense[MODEL.components :]) < 0.12).all()
 
@@ -110,7 +110,7 @@ def test_legs_out_of_the_picture_leave_the_rest_to_tell() -> None:
     seen.landmarks[[*KNEES, *ANKLES], 2] = 0.05
     part = features(seen)
     assert np.isnan(part).sum() > np.isnan(whole).sum()
-    physique = Physique.shipped()
+    physique = ShapePrior.shipped()
     away = physique.expect(part) - physique.expect(whole)
     assert np.abs(away[: MODEL.components]).max() < 2.5
     assert np.isfinite(physique.expect(np.full(FEATURES, np.nan))).all()
@@ -124,7 +124,7 @@ def test_another_person_is_expected_anew() -> None:
     )
     shapes = []
     for first in (stout, None):
-        fitter = BodyFitter(MODEL, CAMERA, physique=Physique.shipped())
+        fitter = BodyFitter(MODEL, CAMERA, physique=ShapePrior.shipped())
         for seen in (first, slim):
             if seen is None:
                 continue

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inference.body.model import BodyModel, rest_normals
+from inference.body.model import BodyModel
+from inference.body.surface import vertex_normals
 from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter
-from inference.light.analytic import LightEstimator, lamp_sh, sh_basis, uniform_sh
+from inference.light.analytic import AnalyticLight
 from mirror.messages import Light
+from mirror.shading.spherical_harmonics import lamp_sh, sh_basis, uniform_sh
 from tests.inference.people import CAMERA, HEIGHT, WIDTH, person
 
 MODEL = BodyModel.load()
@@ -31,7 +33,7 @@ def lit(
     seen = person(MODEL, HANGING, place=(0.0, 0.35, 1.5))
     towards = np.array(direction) / np.linalg.norm(direction)
     sh = gain * (0.35 * uniform_sh() + 0.65 * lamp_sh(towards))
-    normals = rest_normals(seen.vertices.astype(np.float32), MODEL.faces).astype(np.float64)
+    normals = vertex_normals(seen.vertices.astype(np.float32), MODEL.faces).astype(np.float64)
     shading = np.clip(sh_basis(normals) @ sh, 0, None)[:, None] * np.array(tint)[::-1]
     room = gain * 0.35 * np.array(tint)[::-1]
     picture = np.full((HEIGHT, WIDTH, 3), 1.0) * srgb(np.asarray(room))
@@ -41,7 +43,7 @@ def lit(
     for face in np.argsort(-seen.vertices[MODEL.faces].mean(1)[:, 2]):
         corners = MODEL.faces[face]
         cv2.fillConvexPoly(picture, pixels[corners], colours[corners].mean(0).tolist())
-    fitter, estimator = BodyFitter(MODEL, CAMERA), LightEstimator(MODEL, CAMERA)
+    fitter, estimator = BodyFitter(MODEL, CAMERA), AnalyticLight(MODEL, CAMERA)
     for _ in range(6):
         fit = fitter.update(seen.landmarks, seen.world, distance_field(seen.mask, WIDTH), 1 / 30)
     return estimator.update(picture, seen.mask, None, fit, 0)
@@ -91,7 +93,7 @@ def test_light_moves_smoothly_and_at_its_own_pace() -> None:
     """The garment's brightness would flicker with every frame's noise."""
     seen = person(MODEL, HANGING, place=(0.0, 0.35, 1.5))
     fit = BodyFitter(MODEL, CAMERA).update(seen.landmarks, seen.world, None, 1 / 30)
-    estimator = LightEstimator(MODEL, CAMERA)
+    estimator = AnalyticLight(MODEL, CAMERA)
     dark, bright = (np.full((HEIGHT, WIDTH, 3), value, np.uint8) for value in (60, 200))
     first = estimator.update(dark, seen.mask, None, fit, 0)
     same = estimator.update(bright, seen.mask, None, fit, 30_000_000)

@@ -13,43 +13,42 @@ from safetensors.numpy import save_file
 from inference.body.model import BodyModel
 from inference.fit.fitter import Fit
 from inference.light import weights
-from inference.light.analytic import TO_LINEAR, lamp_sh
-from inference.light.network import Network
+from inference.light.network import LightNetwork
 from inference.light.probe import STATISTICS, Probe, ProbeMaker, mirrored, normalised
-from inference.light.tracker import Estimate, LightFollower
-from inference.resize import shrink
+from inference.light.tracker import Estimate, LightTracker
+from inference.resize import resize
 from mirror.errors import MirrorError
-from mirror.shading.spherical_harmonics import MIRROR_SIGNS, angle_deg, main_direction
+from mirror.shading.colour import LINEAR_OF_BYTE, to_srgb
+from mirror.shading.spherical_harmonics import MIRROR_SIGNS, angle_deg, lamp_sh, main_direction
 from workshop.evaluate.light import lamps
 from workshop.evaluate.light.evaluate import Errors, _guesses
-from workshop.evaluate.light.observer import Look
-from workshop.synthetic.light.camera_response import encode
-from workshop.synthetic.light.mannequins import Figure, FigureMaker
+from workshop.evaluate.light.observer import Observed
+from workshop.synthetic.light.mannequins import Mannequin, MannequinMaker
 from workshop.synthetic.light.procedural_environments import synthetic
 from workshop.synthetic.light.scenes import HELD, shot
 
 
 @pytest.fixture(scope="module")
-def network() -> Network:
-    return Network.shipped()
+def network() -> LightNetwork:
+    return LightNetwork.shipped()
 
 
 @pytest.fixture(scope="module")
-def frame(figure: Figure) -> NDArray[np.uint8]:
+def frame(figure: Mannequin) -> NDArray[np.uint8]:
     room = synthetic(np.random.default_rng([1, 4])).levelled()
     return shot(figure, room, np.random.default_rng(2)).frame
 
 
-def probe_of(model: BodyModel, figure: Figure, frame: NDArray[np.uint8]) -> Probe:
+def probe_of(model: BodyModel, figure: Mannequin, frame: NDArray[np.uint8]) -> Probe:
     return ProbeMaker(model).make(frame, figure.mask, figure.fit, figure.camera)
 
 
 def darkened(frame: NDArray[np.uint8], gain: float) -> NDArray[np.uint8]:
-    return np.rint(255 * encode(gain * TO_LINEAR[frame])).astype(np.uint8)
+    return np.rint(255 * to_srgb(gain * LINEAR_OF_BYTE[frame])).astype(np.uint8)
 
 
 def test_the_probe_shows_the_face_and_its_normals(
-    model: BodyModel, figure: Figure, frame: NDArray[np.uint8]
+    model: BodyModel, figure: Mannequin, frame: NDArray[np.uint8]
 ) -> None:
     """The network would look past the person."""
     probe = probe_of(model, figure, frame)
@@ -63,7 +62,7 @@ def test_the_probe_shows_the_face_and_its_normals(
 
 
 def test_a_darker_picture_is_the_same_picture_in_darker_light(
-    model: BodyModel, figure: Figure, frame: NDArray[np.uint8], network: Network
+    model: BodyModel, figure: Mannequin, frame: NDArray[np.uint8], network: LightNetwork
 ) -> None:
     """The garment would not follow a dimmer, or change its colour with it."""
     plain, dark = (probe_of(model, figure, f).arrays() for f in (frame, darkened(frame, 0.5)))
@@ -72,7 +71,7 @@ def test_a_darker_picture_is_the_same_picture_in_darker_light(
 
 
 def test_the_mirrored_picture_has_the_mirrored_light(
-    model: BodyModel, figure: Figure, frame: NDArray[np.uint8], network: Network
+    model: BodyModel, figure: Mannequin, frame: NDArray[np.uint8], network: LightNetwork
 ) -> None:
     """Left and right would be lit by two opinions."""
     arrays = probe_of(model, figure, frame).arrays()
@@ -94,7 +93,9 @@ def test_the_mirrored_picture_has_the_mirrored_light(
     np.testing.assert_allclose(normalised(flipped)[1], mirrored_statistics, atol=0.02)
 
 
-def test_numpy_gives_what_pytorch_gives(model: BodyModel, figure: Figure, frame: NDArray[np.uint8]) -> None:
+def test_numpy_gives_what_pytorch_gives(
+    model: BodyModel, figure: Mannequin, frame: NDArray[np.uint8]
+) -> None:
     """The mirror would run another network than was trained."""
     torch = pytest.importorskip("torch")
     from workshop.train.light.network import LightNet
@@ -105,11 +106,11 @@ def test_numpy_gives_what_pytorch_gives(model: BodyModel, figure: Figure, frame:
     inputs, statistics, _ = normalised(probe_of(model, figure, frame).arrays())
     with torch.no_grad():
         theirs = net([torch.from_numpy(x) for x in inputs], torch.from_numpy(statistics)).numpy()
-    np.testing.assert_allclose(Network(state).run(inputs, statistics), theirs, atol=1e-4)
+    np.testing.assert_allclose(LightNetwork(state).run(inputs, statistics), theirs, atol=1e-4)
 
 
 def test_the_shipped_network_beats_the_analytic_estimator(
-    model: BodyModel, maker: FigureMaker, network: Network
+    model: BodyModel, maker: MannequinMaker, network: LightNetwork
 ) -> None:
     """Weights that were mixed up, or of another input, would still load."""
     ours, analytic = Errors(), Errors()
@@ -129,10 +130,10 @@ def test_the_shipped_network_beats_the_analytic_estimator(
 
 @pytest.mark.parametrize("level", [0, 255])
 def test_black_and_burnt_out_frames_are_left_to_the_analytic_estimator(
-    model: BodyModel, figure: Figure, network: Network, level: int
+    model: BodyModel, figure: Mannequin, network: LightNetwork, level: int
 ) -> None:
     """A covered or blinded camera would set the garment alight, or crash the mirror."""
-    follower = LightFollower(model, figure.camera, network)
+    follower = LightTracker(model, figure.camera, network)
     blank = np.full((figure.size[1], figure.size[0], 3), level, np.uint8)
     found = follower.estimate(blank, figure.mask, None, figure.fit)
     assert not found.by_network
@@ -146,29 +147,31 @@ def turned_round(fit: Fit) -> Fit:
     """The fit of somebody who shows their back, about the vertical through the pelvis."""
     about = np.diag([-1.0, 1.0, -1.0])
     place = fit.pose.translation
-    skin = about @ fit.skin
+    skin = about @ fit.bone_transforms
     skin[:, :, 3] += place - about @ place
-    return replace(fit, skin=skin.astype(np.float32), pose=replace(fit.pose, world=about @ fit.pose.world))
+    return replace(
+        fit, bone_transforms=skin.astype(np.float32), pose=replace(fit.pose, world=about @ fit.pose.world)
+    )
 
 
 def test_without_a_face_the_analytic_estimator_answers(
-    model: BodyModel, figure: Figure, frame: NDArray[np.uint8], network: Network
+    model: BodyModel, figure: Mannequin, frame: NDArray[np.uint8], network: LightNetwork
 ) -> None:
     """Somebody who turned round would be lit by what the network makes of the back of a head."""
-    follower = LightFollower(model, figure.camera, network)
+    follower = LightTracker(model, figure.camera, network)
     found = follower.estimate(frame, figure.mask, None, turned_round(figure.fit))
     assert not found.by_network
     assert found.confidence <= 0.3
 
 
 def test_a_mask_without_the_head_is_no_reason_to_guess(
-    model: BodyModel, figure: Figure, frame: NDArray[np.uint8], network: Network
+    model: BodyModel, figure: Mannequin, frame: NDArray[np.uint8], network: LightNetwork
 ) -> None:
     """The garment would be lit from elsewhere whenever the mask loses the head for a moment."""
     mask = figure.mask.copy()
     rows = np.flatnonzero(mask.max(1))
     mask[: int(rows[0] + 0.3 * len(rows))] = 0
-    follower = LightFollower(model, figure.camera, network)
+    follower = LightTracker(model, figure.camera, network)
     whole, headless = (follower.estimate(frame, m, None, figure.fit) for m in (figure.mask, mask))
     assert headless.by_network
     assert angle_deg(main_direction(whole.sh), main_direction(headless.sh)) < 40
@@ -176,13 +179,13 @@ def test_a_mask_without_the_head_is_no_reason_to_guess(
 
 def test_no_face_throws_back_more_light_than_there_is(
     model: BodyModel,
-    figure: Figure,
+    figure: Mannequin,
     frame: NDArray[np.uint8],
-    network: Network,
+    network: LightNetwork,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A white shirt below a bright face would look grey."""
-    follower = LightFollower(model, figure.camera, network)
+    follower = LightTracker(model, figure.camera, network)
     usual = follower.estimate(frame, figure.mask, None, figure.fit)
     answer = network.light
 
@@ -201,7 +204,7 @@ def test_no_face_throws_back_more_light_than_there_is(
 
 @pytest.mark.parametrize("room_too", [True, False])
 def test_a_turned_lamp_is_followed_within_half_a_second(
-    model: BodyModel, maker: FigureMaker, network: Network, room_too: bool
+    model: BodyModel, maker: MannequinMaker, network: LightNetwork, room_too: bool
 ) -> None:
     """The garment would stay lit by a lamp that has gone out, or that lit nobody but the shopper."""
     room = synthetic(np.random.default_rng([5, 1])).levelled()
@@ -211,10 +214,10 @@ def test_a_turned_lamp_is_followed_within_half_a_second(
     assert turn.direction_error < 45
 
 
-def test_a_relit_frame_is_lit_from_the_other_side(figure: Figure, frame: NDArray[np.uint8]) -> None:
+def test_a_relit_frame_is_lit_from_the_other_side(figure: Mannequin, frame: NDArray[np.uint8]) -> None:
     """The clip that proves how soon a lamp is followed would show no lamp that is turned."""
-    head = figure.fit.skin[5] @ np.array([0.0, 1.5, 0.1, 1.0])
-    look = Look(figure.mask, replace(figure.fit, landmark_points=np.tile(head, (33, 1))), figure.camera)
+    head = figure.fit.bone_transforms[5] @ np.array([0.0, 1.5, 0.1, 1.0])
+    look = Observed(figure.mask, replace(figure.fit, landmark_points=np.tile(head, (33, 1))), figure.camera)
     flat = np.full_like(frame, 120)
     middle = round(float(figure.camera.project(head[None])[0, 0]))
     before, after = (
@@ -247,10 +250,10 @@ def test_how_soon_a_light_was_followed_is_told_in_seconds(frame: NDArray[np.uint
     assert turn(0.2, 0.5).level_share == pytest.approx(0.5, abs=0.01)
 
 
-def test_still_light_stands_still(model: BodyModel, figure: Figure, network: Network) -> None:
+def test_still_light_stands_still(model: BodyModel, figure: Mannequin, network: LightNetwork) -> None:
     """The garment's shade would crawl with the camera's noise."""
     room = synthetic(np.random.default_rng([1, 4])).levelled()
-    follower = LightFollower(model, figure.camera, network)
+    follower = LightTracker(model, figure.camera, network)
     clean = shot(figure, room, np.random.default_rng(2)).frame
     rng = np.random.default_rng(0)
     seen = []
@@ -263,12 +266,12 @@ def test_still_light_stands_still(model: BodyModel, figure: Figure, network: Net
 
 
 def test_who_moves_in_still_light_does_not_flicker(
-    model: BodyModel, figure: Figure, network: Network, monkeypatch: pytest.MonkeyPatch
+    model: BodyModel, figure: Mannequin, network: LightNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One wrong look at somebody who bends down would flash the garment at twice its brightness."""
     room = synthetic(np.random.default_rng([1, 4])).levelled()
     frame = shot(figure, room, np.random.default_rng(2)).frame
-    follower = LightFollower(model, figure.camera, network)
+    follower = LightTracker(model, figure.camera, network)
     right = follower.estimate(frame, figure.mask, None, figure.fit)
     wrong = replace(right, sh=2 * right.sh)
 
@@ -287,11 +290,11 @@ def test_who_moves_in_still_light_does_not_flicker(
 
 
 def test_a_mask_of_any_resolution_gives_the_same_light(
-    model: BodyModel, figure: Figure, frame: NDArray[np.uint8], network: Network
+    model: BodyModel, figure: Mannequin, frame: NDArray[np.uint8], network: LightNetwork
 ) -> None:
     """A large frame comes with a smaller mask: the light would be judged by another part of it."""
-    follower = LightFollower(model, figure.camera, network)
-    small = shrink(figure.mask, (160, 213))
+    follower = LightTracker(model, figure.camera, network)
+    small = resize(figure.mask, (160, 213))
     whole, coarse = (follower.estimate(frame, m, None, figure.fit) for m in (figure.mask, small))
     assert coarse.by_network
     assert angle_deg(main_direction(whole.sh), main_direction(coarse.sh)) < 6

@@ -10,7 +10,7 @@ from inference.body.model import REGIONS, BodyModel
 from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter, Fit
 from inference.parts.colour_model import CLOTH, SKIN, ColourModel, colour_bins
-from inference.parts.occlusion_masks import LayerMaker
+from inference.parts.occlusion_masks import OcclusionMasks
 from tests.inference.people import CAMERA, HEIGHT, WIDTH, Person, person
 
 MODEL = BodyModel.load()
@@ -49,7 +49,7 @@ def layers_of(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Fit]:
     seen = person(MODEL, turns, place=(0.0, 0.25, 1.6))
     picture, labels = painted(seen, np.random.default_rng(1))
-    fitter, maker = BodyFitter(MODEL, CAMERA), LayerMaker(MODEL, CAMERA)
+    fitter, maker = BodyFitter(MODEL, CAMERA), OcclusionMasks(MODEL, CAMERA)
     for _ in range(8):
         fit = fitter.update(seen.landmarks, seen.world, distance_field(seen.mask, WIDTH), 1 / 30)
         layers = maker.make(picture, seen.mask, seen.landmarks, fit)
@@ -76,7 +76,7 @@ def test_worn_clothes_are_told_from_skin_and_top_from_trousers() -> None:
     names = ("left_thigh", "right_thigh", "left_shin", "right_shin")
     legs = np.isin(labels, [REGIONS.index(name) + 1 for name in names])
     picture[legs] = np.array((60, 90, 40)) + np.random.default_rng(2).integers(-8, 9, (int(legs.sum()), 3))
-    fitter, maker = BodyFitter(MODEL, CAMERA), LayerMaker(MODEL, CAMERA, worn=True)
+    fitter, maker = BodyFitter(MODEL, CAMERA), OcclusionMasks(MODEL, CAMERA, worn=True)
     for _ in range(8):
         fit = fitter.update(seen.landmarks, seen.world, distance_field(seen.mask, WIDTH), 1 / 30)
         layers = maker.make(picture, seen.mask, seen.landmarks, fit)
@@ -100,7 +100,7 @@ def test_a_bare_forearm_is_not_taken_for_the_hand() -> None:
     picture, labels = painted(seen, np.random.default_rng(1))
     forearm = labels == REGIONS.index("right_forearm") + 1
     picture[forearm] = SKIN_BGR
-    fitter, maker = BodyFitter(MODEL, CAMERA), LayerMaker(MODEL, CAMERA)
+    fitter, maker = BodyFitter(MODEL, CAMERA), OcclusionMasks(MODEL, CAMERA)
     for _ in range(8):
         fit = fitter.update(seen.landmarks, seen.world, distance_field(seen.mask, WIDTH), 1 / 30)
         layers = maker.make(picture, seen.mask, seen.landmarks, fit)
@@ -113,7 +113,7 @@ def test_a_hand_that_the_trunk_hides_leaves_no_hole() -> None:
     picture, labels = painted(seen, np.random.default_rng(1))
     landmarks = seen.landmarks.copy()
     landmarks[[16, 18, 20, 22], 2] = 0.4  # the network is in two minds
-    fitter, maker = BodyFitter(MODEL, CAMERA), LayerMaker(MODEL, CAMERA)
+    fitter, maker = BodyFitter(MODEL, CAMERA), OcclusionMasks(MODEL, CAMERA)
     for _ in range(8):
         fit = fitter.update(landmarks, seen.world, distance_field(seen.mask, WIDTH), 1 / 30)
         layers = maker.make(picture, seen.mask, landmarks, fit)
@@ -138,7 +138,7 @@ def test_a_bare_arm_beside_the_hand_is_no_hand() -> None:
     below = np.zeros((HEIGHT, WIDTH), np.uint8)
     x, y = int(hand[0]), int(hand[1])
     cv2.line(below, (x - 30, y + 30), (x + 30, y + 30), 255, 8)
-    maker = LayerMaker(MODEL, CAMERA)
+    maker = OcclusionMasks(MODEL, CAMERA)
     for _ in range(6):
         layers = maker.make(picture, seen.mask, points, fit)
     shown = layers[..., 2] > 127
@@ -149,7 +149,7 @@ def test_a_bare_arm_beside_the_hand_is_no_hand() -> None:
 def test_large_frames_give_small_layers() -> None:
     """A 4K camera would make the layers cost more than the pose network."""
     seen = person(MODEL, place=(0.0, 0.0, 2.6))
-    maker = LayerMaker(MODEL, CAMERA)
+    maker = OcclusionMasks(MODEL, CAMERA)
     fit = BodyFitter(MODEL, CAMERA).update(seen.landmarks, seen.world, None, 1 / 30)
     frame = np.zeros((HEIGHT * 3, WIDTH * 3, 3), np.uint8)
     layers = maker.make(frame, np.zeros(frame.shape[:2], np.uint8), seen.landmarks, fit)

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from inference.body.model import REGIONS
 from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter, Fit
-from inference.light.analytic import uniform_sh
 from inference.parts.colour_model import ColourModel
-from inference.parts.occlusion_masks import LayerMaker
-from inference.parts.skin_tone import SkinTone, encoded
-from inference.parts.worn_clothes import Clothing
+from inference.parts.occlusion_masks import OcclusionMasks
+from inference.parts.skin_tone import SkinTone
+from inference.parts.worn_clothes import WornClothes
 from mirror.messages import Light
+from mirror.shading.skin import encoded
+from mirror.shading.spherical_harmonics import uniform_sh
 from mirror.types import Picture
 from tests.inference.parts.test_occlusion_masks import MODEL, SKIN_BGR, painted
 from tests.inference.people import CAMERA, WIDTH, person
@@ -31,14 +32,16 @@ def seen() -> tuple[Picture, Picture, Picture, Fit, ColourModel, NDArray[np.uint
     short = picture.copy()
     arms = np.isin(labels, [REGIONS.index(name) + 1 for name in BARE])
     short[arms] = np.array(SKIN_BGR) + np.random.default_rng(2).integers(-4, 5, (int(arms.sum()), 3))
-    fitter, maker = BodyFitter(MODEL, CAMERA), LayerMaker(MODEL, CAMERA, worn=True)
+    fitter, maker = BodyFitter(MODEL, CAMERA), OcclusionMasks(MODEL, CAMERA, worn=True)
     for _ in range(8):
         fit = fitter.update(body.landmarks, body.world, distance_field(body.mask, WIDTH), 1 / 30)
         layers = maker.make(picture, body.mask, body.landmarks, fit)
     return picture, short, layers, fit, maker.colours, labels
 
 
-def looked(clothing: Clothing, picture: Picture, seen: tuple[object, ...], looks: int) -> NDArray[np.float64]:
+def looked(
+    clothing: WornClothes, picture: Picture, seen: tuple[object, ...], looks: int
+) -> NDArray[np.float64]:
     """Cover (V,) 0..1 after so many looks."""
     _, _, layers, fit, colours, _ = seen
     for _ in range(looks):
@@ -53,7 +56,7 @@ def mean(cover: NDArray[np.float64], *names: str) -> float:
 
 def test_long_sleeves_cover_arms_and_short_ones_leave_the_forearm(seen: tuple[Picture, ...]) -> None:
     """Skin painted over a bare forearm, or left out under a sleeve, is what the shopper sees at once."""
-    long, short = (looked(Clothing(MODEL, CAMERA), seen[k], seen, 12) for k in (0, 1))
+    long, short = (looked(WornClothes(MODEL, CAMERA), seen[k], seen, 12) for k in (0, 1))
     arms, hands = ("left_upper_arm", "right_upper_arm"), ("left_hand", "right_hand")
     assert mean(long, *arms) > 0.95
     assert mean(long, *BARE) > 0.95
@@ -67,11 +70,11 @@ def test_long_sleeves_cover_arms_and_short_ones_leave_the_forearm(seen: tuple[Pi
 
 def test_a_short_look_changes_nothing_and_changes_are_gradual(seen: tuple[Picture, ...]) -> None:
     """Arms that blink between sleeve and skin are worse than either."""
-    clothing = Clothing(MODEL, CAMERA)
+    clothing = WornClothes(MODEL, CAMERA)
     settled = looked(clothing, seen[0], seen, 12)
     after = looked(clothing, seen[1], seen, 1)
     assert np.abs(after - settled)[MODEL.region == REGIONS.index("left_forearm")].max() == 0
-    clothing = Clothing(MODEL, CAMERA)
+    clothing = WornClothes(MODEL, CAMERA)
     covers = [mean(looked(clothing, seen[0], seen, 1), *BARE) for _ in range(14)]
     assert np.abs(np.diff(covers)).max() <= 0.5
     assert covers[0] < 0.5 < covers[-1]
@@ -79,7 +82,7 @@ def test_a_short_look_changes_nothing_and_changes_are_gradual(seen: tuple[Pictur
 
 def test_another_person_begins_anew(seen: tuple[Picture, ...]) -> None:
     """The next shopper's bare arms would be painted over."""
-    clothing = Clothing(MODEL, CAMERA)
+    clothing = WornClothes(MODEL, CAMERA)
     looked(clothing, seen[0], seen, 12)
     clothing.reset()
     assert not any(clothing.cover(STEP_S))
@@ -105,7 +108,7 @@ def test_the_tone_is_the_faces_with_its_light_taken_away(seen: tuple[Picture, ..
 def test_bare_limbs_tell_their_own_tone(seen: tuple[Picture, ...]) -> None:
     """Upper arms drawn in the face's colour above paler real forearms look like gloves."""
     _, short, layers, fit, colours, _ = seen
-    clothing, tone = Clothing(MODEL, CAMERA), SkinTone(MODEL, CAMERA)
+    clothing, tone = WornClothes(MODEL, CAMERA), SkinTone(MODEL, CAMERA)
     light = Light(sh=[(v, v, v) for v in 0.5 * uniform_sh()], direction=(0.0, -1.0, 0.0), confidence=1.0)
     for _ in range(30):
         pixels, normals = clothing.look(short, layers, fit, colours)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from inference.body.model import BodyModel
 from inference.fit.distance_field import DistanceField, distance_field
 from inference.fit.fitter import BodyFitter
 from inference.fit.landmark_residuals import landmark_weight
-from inference.pose.correction import FARTHEST_DEEP_M, FARTHEST_M, WEIGHTS, Correction
+from inference.pose.correction import FARTHEST_DEEP_M, FARTHEST_M, WEIGHTS, LandmarkCorrection
 from inference.pose.correction_features import (
     COUNT,
     JOINTS,
@@ -32,7 +32,7 @@ from workshop.synthetic.people.scenes import Wear
 from workshop.synthetic.people.stances import Stances
 
 MODEL = BodyModel.load()
-SHIPPED = Correction.shipped()
+SHIPPED = LandmarkCorrection.shipped()
 
 
 def seen(**changes: object) -> tuple[Person, np.ndarray, DistanceField]:
@@ -155,4 +155,4 @@ def test_other_weights_are_refused_in_one_line(tmp_path: Path) -> None:
     arrays = {"mean": np.zeros(5, np.float32)}
     WEIGHTS.save(arrays, {}, tmp_path / "w.safetensors")
     with pytest.raises(MirrorError, match="for 5 features"):
-        Correction(WEIGHTS.load(tmp_path / "w.safetensors")[0])
+        LandmarkCorrection(WEIGHTS.load(tmp_path / "w.safetensors")[0])

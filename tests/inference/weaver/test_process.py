@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from inference.fabric.classes import COLOURS, NAMES
 from inference.fabric.generator import FabricGenerator
+from inference.fabric.palette import parse_palette
 from inference.fabric.sample import sample
 from inference.weaver.process import SIZE, TOO_OLD_S, surprise
 from mirror.bus import Collector, Dispatcher
 from mirror.config import Config, dump
-from mirror.messages import Weave, Woven
+from mirror.messages import WeaveRequest, Woven
 from mirror.process import EXIT_STOPPED
 from mirror.ring import SHM, RingReader, ring_prefix
-from mirror.shading.colour import parse_palette
-from workshop.synthetic.fabric.weave import COLOURS, NAMES
 
 WAIT_MS = 60_000.0
 
@@ -36,12 +36,12 @@ class Loom:
         path.write_text(dump(Config()))
         command = [sys.executable, "-m", "inference.weaver", "--config", str(path), "--runtime", str(runtime)]
         self.process = subprocess.Popen(command)
-        self.wishes = Dispatcher(runtime, "weave")
+        self.requests = Dispatcher(runtime, "weave")
         self.woven = Collector[Woven](runtime, "woven")
 
     def ask(self, name: str, t_ns: int | None = None, **what: Any) -> None:
         now = time.monotonic_ns() if t_ns is None else t_ns
-        self.wishes.send(Weave(seq=0, t_ns=now, wish=name, **what))
+        self.requests.send(WeaveRequest(seq=0, t_ns=now, request=name, **what))
 
     def answer(self) -> Woven:
         woven = self.woven.receive(WAIT_MS)
@@ -51,7 +51,7 @@ class Loom:
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        self.wishes.close()
+        self.requests.close()
         self.woven.close()
 
 
@@ -67,7 +67,7 @@ def test_it_weaves_what_is_asked_for_and_leaves_nothing(loom: Loom, runtime_dir:
     loom.ask("old", t_ns=time.monotonic_ns() - int(2e9 * TOO_OLD_S), fabric_class="denim", palette="#123")
     loom.ask("a", fabric_class="tartan", palette="#7a1f1f,#10243f", seed=7)
     woven = loom.answer()
-    assert (woven.wish, woven.valid, woven.fabric_class) == ("a", True, "tartan")  # and the old one is not
+    assert (woven.request, woven.valid, woven.fabric_class) == ("a", True, "tartan")  # and the old one is not
     assert woven.pictures is not None
     ring = RingReader()
     both = ring.read(woven.pictures)
@@ -84,11 +84,11 @@ def test_it_weaves_what_is_asked_for_and_leaves_nothing(loom: Loom, runtime_dir:
     for what, line in slips:
         loom.ask("b", **what)
         refused = loom.answer()
-        assert (refused.wish, refused.valid, refused.pictures) == ("b", False, None)
+        assert (refused.request, refused.valid, refused.pictures) == ("b", False, None)
         assert line in refused.detail
     loom.ask("c", seed=3)
     woven = loom.answer()
-    assert (woven.wish, woven.fabric_class) == ("c", surprise(3)[0])
+    assert (woven.request, woven.fabric_class) == ("c", surprise(3)[0])
 
     facts = Path(f"/proc/{loom.process.pid}/status").read_text().splitlines()
     assert "Seccomp:\t2" in facts, "it runs without the network filter"

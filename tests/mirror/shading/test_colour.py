@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from inference.fabric.palette import parse_palette
 from mirror.errors import MirrorError
-from mirror.shading.colour import delta_e, dominant_colours, parse_palette, redye, to_lab, to_linear, to_srgb
+from mirror.shading.colour import delta_e, to_lab, to_linear, to_srgb
+from workshop.synthetic.fabric.dyes import dominant_colours, redye
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,18 @@ import cv2
 import numpy as np
 import pytest
 
-from inference.light.analytic import lamp_sh, sh_basis, uniform_sh
 from mirror.errors import MirrorError
+from mirror.shading.colour import LUMINANCE_RGB
 from mirror.shading.spherical_harmonics import (
-    LUMINANCE_RGB,
     MIRROR_SIGNS,
     angle_deg,
-    blackbody_rgb,
-    colour_temperature,
     irradiance,
+    lamp_sh,
     main_direction,
+    sh_basis,
+    uniform_sh,
 )
+from mirror.shading.temperature import blackbody_rgb, colour_temperature
 from workshop.evaluate.light.evaluate import sphere_errors
 from workshop.synthetic.light.environment import Environment, directions_of, rays, read_hdr
 from workshop.synthetic.light.procedural_environments import synthetic

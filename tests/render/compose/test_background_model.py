@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mirror.types import Picture
-from render.compose.background_model import Room
+from render.compose.background_model import BackgroundModel
 from render.gpu.drawing import Drawing
 from render.gpu.id_buffer import BODY, LEGS
 
@@ -33,7 +33,9 @@ def noisy(picture: Picture, seed: int) -> Picture:
     return (picture.astype(int) + noise).clip(0, 255).astype(np.uint8)
 
 
-def watched(room: Room, picture: Picture, looks: int, start: int = 0, person: Picture | None = None) -> int:
+def watched(
+    room: BackgroundModel, picture: Picture, looks: int, start: int = 0, person: Picture | None = None
+) -> int:
     """Show the room a picture so many times; the time after that in looks."""
     for i in range(start, start + looks):
         room.look(noisy(picture, i), person, i * STEP_NS)
@@ -68,7 +70,7 @@ FLANKS = (slice(80, 130), slice(131, 138)), (slice(80, 130), slice(183, 189))
 
 def test_the_room_shows_where_worn_clothes_stick_out() -> None:
     """The shopper's own sleeve beside the virtual one gives the mirror away."""
-    room = Room()
+    room = BackgroundModel()
     watched(room, furnished(), 8)
     frame, layers, drawing = shopper()
     before = frame.copy()
@@ -87,14 +89,14 @@ def test_nothing_is_shown_before_the_room_is_known() -> None:
     """A mirror just switched on would paint black, or a guess, over the shopper."""
     frame, layers, drawing = shopper()
     before = frame.copy()
-    room = Room()
+    room = BackgroundModel()
     room.restore(frame, drawing, layers, BOTH)
     assert (frame == before).all()
     watched(room, furnished(), 2)
     room.restore(frame, drawing, layers, BOTH)
     assert (frame == before).all()
     # Somebody wide stood there all the time: far behind them it stays unknown.
-    room = Room()
+    room = BackgroundModel()
     wide = layers[..., 0].copy()
     wide[:, 40:280] = 255
     for i in range(12):
@@ -107,7 +109,7 @@ def test_nothing_is_shown_before_the_room_is_known() -> None:
 
 def test_a_narrow_gap_beside_what_is_known_is_closed() -> None:
     """Who stands there from the start hides a strip of the room along every sleeve for good."""
-    room = Room()
+    room = BackgroundModel()
     wall = np.full((H, W, 3), (150, 160, 170), np.uint8)
     wall[H // 2 :] = (60, 90, 120)
     frame, layers, drawing = shopper()
@@ -122,7 +124,7 @@ def test_a_narrow_gap_beside_what_is_known_is_closed() -> None:
 
 def test_bare_body_and_other_clothes_stay() -> None:
     """Holes in arms, legs or trousers are worse than any sleeve that sticks out."""
-    room = Room()
+    room = BackgroundModel()
     watched(room, furnished(), 8)
     frame, layers, drawing = shopper()
     before = frame.copy()
@@ -146,7 +148,7 @@ def test_bare_body_and_other_clothes_stay() -> None:
 
 def test_hair_of_the_clothes_colour_stays() -> None:
     """Long dark hair over a dark coat would be cut off beside the neck."""
-    room = Room()
+    room = BackgroundModel()
     watched(room, furnished(), 8)
     frame, layers, drawing = shopper()
     for picture, value in ((frame, WORN), (layers, (255, 0, 0, 190))):
@@ -159,7 +161,7 @@ def test_hair_of_the_clothes_colour_stays() -> None:
 
 def test_a_longer_top_goes_on_below_the_hem_without_a_step() -> None:
     """A cardigan or skirt of which a piece is missing looks torn."""
-    room = Room()
+    room = BackgroundModel()
     watched(room, furnished(), 8)
     frame, layers, drawing = shopper()
     frame[140:165, 130:190] = WORN
@@ -177,7 +179,7 @@ def test_a_longer_top_goes_on_below_the_hem_without_a_step() -> None:
 
 def test_a_wrong_fit_hides_nothing() -> None:
     """Somebody who turns quickly would lose the arms that the fit has not found."""
-    room = Room()
+    room = BackgroundModel()
     watched(room, furnished(), 8)
     frame, layers, drawing = shopper()
     frame[70:100, 104:130] = WORN
@@ -189,7 +191,7 @@ def test_a_wrong_fit_hides_nothing() -> None:
 
 def test_who_passes_is_not_learnt() -> None:
     """A bystander would appear as a ghost behind the shopper's arm."""
-    room = Room()
+    room = BackgroundModel()
     now = watched(room, furnished(), 8)
     for i in range(6):
         passing = furnished()
@@ -203,7 +205,7 @@ def test_who_passes_is_not_learnt() -> None:
 
 def test_changed_light_is_followed_behind_the_shopper() -> None:
     """When the lamps are dimmed, bright patches would stand beside the sleeves."""
-    room = Room()
+    room = BackgroundModel()
     now = watched(room, furnished(), 8)
     frame, layers, drawing = shopper()
     dimmed = cv2.convertScaleAbs(frame, alpha=0.7)
@@ -218,7 +220,7 @@ def test_changed_light_is_followed_behind_the_shopper() -> None:
 
 def test_the_room_counts_as_known_only_while_it_is() -> None:
     """Skin drawn before that stands between what is left of the shopper's own wide sleeves."""
-    room, now, known = Room(), 0, []
+    room, now, known = BackgroundModel(), 0, []
     for picture, looks in ((furnished(), 3), (furnished(), 5), (furnished(-25), 2)):
         now = watched(room, picture, looks, now)
         known.append(room.is_known)
@@ -228,7 +230,7 @@ def test_the_room_counts_as_known_only_while_it_is() -> None:
 @pytest.mark.parametrize("shift", [9, -25])
 def test_a_moved_camera_begins_anew(shift: int) -> None:
     """The old room would hang beside the shopper like a torn picture."""
-    room = Room()
+    room = BackgroundModel()
     now = watched(room, furnished(), 8)
     assert (room.known > 0).mean() > 0.9
     watched(room, furnished(shift), 2, now)
@@ -240,7 +242,7 @@ def test_a_moved_camera_begins_anew(shift: int) -> None:
 
 def test_looks_go_by_the_time_of_the_source() -> None:
     """A replay on a slow machine would show another room than on a fast one."""
-    often, seldom = Room(), Room()
+    often, seldom = BackgroundModel(), BackgroundModel()
     for i in range(40):
         often.look(noisy(furnished(), i), None, i * 31_250_000)
         if i % 2 == 0:
@@ -252,7 +254,7 @@ def test_looks_go_by_the_time_of_the_source() -> None:
 
 def test_a_settled_room_is_looked_at_less_often() -> None:
     """Learning what is known already would take the time of frames."""
-    room = Room()
+    room = BackgroundModel()
     person = np.zeros((H, W), np.uint8)
     person[40:, 140:180] = 255
 
@@ -271,7 +273,7 @@ def test_a_settled_room_is_looked_at_less_often() -> None:
 
 def test_a_room_that_never_settles_is_not_looked_at_all_the_time() -> None:
     """A mirror carried about would spend its time on a room that it cannot know."""
-    room = Room()
+    room = BackgroundModel()
     steps = range(0, 8 * 10**9, 31_250_000)
     person = np.zeros((H, W), np.uint8)
     taken = sum(room.look(furnished((3 * i) % 70 - 35), person, ns) for i, ns in enumerate(steps))
@@ -281,7 +283,7 @@ def test_a_room_that_never_settles_is_not_looked_at_all_the_time() -> None:
 
 def test_what_is_guessed_already_is_not_guessed_again() -> None:
     """The guess takes longest of all, and would be the same."""
-    room = Room()
+    room = BackgroundModel()
     frame, layers, _ = shopper()
     guessed = []
     for i in range(8):
@@ -294,7 +296,7 @@ def test_what_is_guessed_already_is_not_guessed_again() -> None:
 
 def test_another_size_of_frame_begins_anew() -> None:
     """A camera that comes back in another mode would crash the mirror."""
-    room = Room()
+    room = BackgroundModel()
     watched(room, furnished(), 8)
     frame, layers, drawing = shopper()
     half = np.ascontiguousarray(furnished()[::2, ::2])

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inference.light.analytic import lamp_sh, uniform_sh
-from render.compose.camera_match import CameraLook, Grain, look_at
+from mirror.shading.spherical_harmonics import lamp_sh, uniform_sh
+from render.compose.camera_match import CameraMatch, Grain, look_at
 from render.compose.compositing import composite
-from render.compose.contact_shadow import Grounding
+from render.compose.contact_shadow import ContactShadow
 from render.gpu.drawing import Drawing
 
 HEIGHT, WIDTH = 240, 320
@@ -33,7 +33,7 @@ def blended(towards: tuple[float, float, float] | None, layers_of: str = "person
         layers[:] = 0
     if layers_of == "hand":
         layers[:, 102:, 2] = 255
-    ground = Grounding()
+    ground = ContactShadow()
     light = uniform_sh() if towards is None else 0.3 * uniform_sh() + 0.7 * lamp_sh(np.array(towards))
     ground.light(light[:, None] * np.ones(3))
     composite(frame, drawing, layers, [False], 0.0, ground)
@@ -88,14 +88,14 @@ def test_a_soft_camera_is_told_from_a_sharp_one() -> None:
     assert len(blurs) == 3
     assert blurs[0] < blurs[1] < blurs[2]
     assert blurs[2] == pytest.approx(1.6, abs=0.3)
-    assert CameraLook(0.3, 0.0).softness() == 0.0
-    assert CameraLook(1.6, 0.0).softness() == 1.0
-    assert CameraLook(0.9, 0.0).softness((1, 2)) == 0.0, "a coarse drawing is soft enough"
+    assert CameraMatch(0.3, 0.0).softness() == 0.0
+    assert CameraMatch(1.6, 0.0).softness() == 1.0
+    assert CameraMatch(0.9, 0.0).softness((1, 2)) == 0.0, "a coarse drawing is soft enough"
 
 
 def test_only_a_close_up_before_a_soft_camera_is_drawn_coarser() -> None:
     """Close before the mirror the picture would stutter; or cloth be blurred that the camera sees sharp."""
-    sharp, soft = CameraLook(0.4, 0.0), CameraLook(0.9, 0.0)
+    sharp, soft = CameraMatch(0.4, 0.0), CameraMatch(0.9, 0.0)
     assert sharp.resolution(500_000, (1, 1)) == (1, 1)
     assert soft.resolution(60_000, (1, 1)) == (1, 1)
     p, q = soft.resolution(400_000, (1, 1))
@@ -105,7 +105,7 @@ def test_only_a_close_up_before_a_soft_camera_is_drawn_coarser() -> None:
 
 def test_the_resolution_does_not_flicker() -> None:
     """Cloth would pulse between sharp and soft with every breath of a shopper at the wrong distance."""
-    look = CameraLook(0.9, 0.0)
+    look = CameraMatch(0.9, 0.0)
     resolution, changes = (1, 1), 0
     for frame in range(200):
         after = look.resolution(180_000 + round(25_000 * np.sin(frame / 3)), resolution)
@@ -135,7 +135,7 @@ def test_grain_stays_on_the_cloth() -> None:
     """Noise would crawl over the wall beside the garment."""
     frame, drawing, _ = scene()
     noisy = step_edges(0.8, 4.0)
-    ground = Grounding()
+    ground = ContactShadow()
     ground.light(np.zeros((9, 3)))
     ground.watch(noisy, (100, 100, 300, 300))
     composite(frame, drawing, None, [False], 0.0, ground)
@@ -166,7 +166,7 @@ def test_cloth_takes_on_the_cameras_look() -> None:
         frame[:] = cv2.resize(step_edges(2.0 if soft else 0.3, 0.4), (WIDTH, HEIGHT))
         # Stripes of one pixel, which a blurred camera would not resolve.
         drawing.picture[80:160, 120:200:2, :3] = 20
-        ground = Grounding()
+        ground = ContactShadow()
         ground.light(np.zeros((9, 3)))
         ground.watch(frame, (100, 100, 220, 180))
         composite(frame, drawing, layers, [False], 0.0, ground)

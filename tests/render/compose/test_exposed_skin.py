@@ -9,7 +9,7 @@ import pytest
 
 from mirror.messages import Rgb
 from mirror.types import Picture
-from render.compose.exposed_skin import show_skin
+from render.compose.exposed_skin import show_exposed_skin
 from render.garments.mesh import SkinnedMesh, under
 from render.gpu import gl
 from render.gpu.drawing import Drawing
@@ -62,7 +62,7 @@ def test_covered_skin_shows_in_the_persons_tone_and_no_more(renderer: GarmentRen
     """The worn sleeve below a short virtual one, or a painted rim about the person."""
     drawing = drawn(renderer, 1.0)
     frame = np.full((H, W, 3), 40, np.uint8)
-    show_skin(frame, drawing, layers(), 10.0)
+    show_exposed_skin(frame, drawing, layers(), 10.0)
     assert drawing.skin is not None
     x0, y0, x1, y1 = drawing.skin.box
     where = drawing.skin.share > 250
@@ -85,7 +85,7 @@ def test_no_skin_without_cloth_or_tone(renderer: GarmentRenderer, cover: float, 
     assert drawing.garment_tags is not None
     assert not drawing.picture[drawing.garment_tags == 0][:, :3].any()
     frame = np.full((H, W, 3), 40, np.uint8)
-    show_skin(frame, drawing, layers(), 10.0)
+    show_exposed_skin(frame, drawing, layers(), 10.0)
     assert (frame == 40).all()
 
 
@@ -95,7 +95,7 @@ def test_hands_and_hair_stay_in_front(renderer: GarmentRenderer) -> None:
     front[:, : W // 2, 2] = 255
     front[:, W // 2 + 20 :, 1] = 255
     frame = np.full((H, W, 3), 40, np.uint8)
-    show_skin(frame, drawn(renderer, 1.0), front, 10.0)
+    show_exposed_skin(frame, drawn(renderer, 1.0), front, 10.0)
     assert (frame[:, : W // 2 - 2] == 40).all()
     assert (frame[:, W // 2 + 22 :] == 40).all()
 

@@ -14,11 +14,11 @@ import pytest
 from mirror.bus import Collector, Dispatcher, Newest
 from mirror.config import load
 from mirror.errors import MirrorError
-from mirror.messages import Message, Weave, Wish, Worn, Woven
+from mirror.messages import Message, OutfitRequest, WeaveRequest, Worn, Woven
 from mirror.process import Context
 from mirror.ring import RingWriter, ring_prefix
 from render.garments.changes import FADE_NS, Changes
-from render.garments.cloth import Bolt, Cloth
+from render.garments.cloth import FabricTextures, WornGarment
 
 MS = 1_000_000
 WAIT_S = 30.0
@@ -29,22 +29,22 @@ class Rail:
 
     def __init__(self) -> None:
         self.worn: list[tuple[str, ...]] = []
-        self.cloths: list[Cloth] = []
-        self.laid: list[Bolt] = []
+        self.cloths: list[WornGarment] = []
+        self.laid: list[FabricTextures] = []
         self.shares: list[float] = []
         self.warm = 0
 
-    def fit(self, cloths: list[Cloth]) -> list[Cloth]:
+    def fit(self, cloths: list[WornGarment]) -> list[WornGarment]:
         return list(cloths)
 
-    def wear(self, garments: list[Cloth]) -> None:
+    def wear(self, garments: list[WornGarment]) -> None:
         self.worn.append(tuple(cloth.name for cloth in garments))
         self.cloths = garments
 
     def warm_up(self) -> None:
         self.warm += 1
 
-    def lay(self, bolt: Bolt) -> None:
+    def lay(self, bolt: FabricTextures) -> None:
         self.laid.append(bolt)
 
     def fade(self, share: float) -> None:
@@ -61,7 +61,7 @@ class Stage:
         rail: Any = self.rail
         self.changes = Changes(self.context, rail)
         self.answers = Newest[Worn](runtime, "worn", lossless=True)
-        self.ports = {topic: Dispatcher(runtime, topic) for topic in ("wish", "woven")}
+        self.ports = {topic: Dispatcher(runtime, topic) for topic in ("outfit_request", "woven")}
         self.advancing = False
         self.until(lambda _: True)
         self.advancing = True
@@ -69,8 +69,8 @@ class Stage:
     def ask(self, topic: str, message: Message) -> None:
         self.ports[topic].send(message)
 
-    def wish(self, name: str, **what: Any) -> None:
-        self.ask("wish", Wish(seq=0, t_ns=time.monotonic_ns(), wish=name, **what))
+    def request(self, name: str, **what: Any) -> None:
+        self.ask("outfit_request", OutfitRequest(seq=0, t_ns=time.monotonic_ns(), request=name, **what))
 
     def until(self, heard: Any) -> Worn:
         """Tend as the mirror does between frames, until it says what is waited for."""
@@ -85,7 +85,7 @@ class Stage:
         raise AssertionError("it was never said")
 
     def answer(self, name: str) -> Worn:
-        return self.until(lambda worn: worn.wish == name)
+        return self.until(lambda worn: worn.request == name)
 
     def close(self) -> None:
         for port in (self.answers, *self.ports.values()):
@@ -107,10 +107,10 @@ def test_a_fabric_fades_in_and_the_operator_is_told(stages: list[Stage], runtime
     stage = Stage(runtime_dir)
     stages.append(stage)
     assert stage.rail.warm == 1, "the first fade would wait for its shader"
-    stage.wish("a", fabric="tartan_red")
+    stage.request("a", fabric="tartan_red")
     worn = stage.answer("a")
     assert (worn.valid, worn.garments, worn.fabric, worn.fading) == (True, ["tshirt"], "tartan_red", True)
-    whole = stage.until(lambda worn: worn.wish == "a" and not worn.fading)
+    whole = stage.until(lambda worn: worn.request == "a" and not worn.fading)
     # The fade begins just before the word of it is stamped.
     assert whole.t_ns - worn.t_ns >= 0.9 * FADE_NS
     shares = stage.rail.shares
@@ -162,13 +162,13 @@ def test_a_wish_that_cannot_be_met_is_refused(
     """One slip of the operator would undress the shopper, or end the mirror."""
     stage = Stage(runtime_dir)
     stages.append(stage)
-    stage.wish("a", **what)
+    stage.request("a", **what)
     worn = stage.answer("a")
     assert not worn.valid
     assert line in worn.detail
     assert (worn.garments, worn.fabric) == (["tshirt"], "")
     assert (len(stage.rail.worn), stage.rail.laid) == (1, [])
-    stage.wish("b", fabric="tartan_red")
+    stage.request("b", fabric="tartan_red")
     assert stage.answer("b").valid
 
 
@@ -178,19 +178,19 @@ def test_of_several_fabrics_in_a_row_the_last_is_worn(stages: list[Stage], runti
     stages.append(stage)
     names = ["denim_black", "dots_navy", "gingham_red", "tartan_green"]
     for name in names:
-        stage.wish(name, fabric=name)
+        stage.request(name, fabric=name)
     answers = {name: stage.answer(name) for name in names[:1] + names[-1:]}
-    assert answers["denim_black"].valid or "another wish" in answers["denim_black"].detail
+    assert answers["denim_black"].valid or "another request" in answers["denim_black"].detail
     assert answers["tartan_green"].fabric == "tartan_green"
     assert len(stage.rail.laid) < len(names)
 
 
 def test_garments_keep_the_fabric_that_was_chosen(stages: list[Stage], runtime_dir: Path) -> None:
-    """Trousers chosen after a fabric would come in another one; keys and wishes go on from each other."""
+    """Trousers chosen after a fabric would come in another one; keys and requests go on from each other."""
     stage = Stage(runtime_dir)
     stages.append(stage)
-    stage.wish("a", fabric="tartan_red")
-    stage.wish("b", garments=["long_sleeve", "trousers"])
+    stage.request("a", fabric="tartan_red")
+    stage.request("b", garments=["long_sleeve", "trousers"])
     worn = stage.answer("b")
     assert (worn.garments, worn.fabric) == (["long_sleeve", "trousers"], "tartan_red")
     assert stage.rail.worn[-1] == ("long_sleeve", "trousers")
@@ -200,7 +200,7 @@ def test_garments_keep_the_fabric_that_was_chosen(stages: list[Stage], runtime_d
     stage.until(lambda worn: worn.fabric == "twill_camel")  # the next on the rack
     stage.changes.turn_fabric(-1)
     stage.until(lambda worn: worn.fabric == "tartan_red")
-    stage.wish("c", garments=["tshirt"], fabric="denim_indigo")
+    stage.request("c", garments=["tshirt"], fabric="denim_indigo")
     worn = stage.answer("c")
     assert (worn.garments, worn.fabric, worn.fading) == (["tshirt"], "denim_indigo", False)
     stage.changes.turn(1)
@@ -217,7 +217,7 @@ def test_what_the_weaver_made_is_worn(stages: list[Stage], runtime_dir: Path) ->
 
     def woven(name: str, **facts: Any) -> None:
         facts = {"made_by": f"by {name}", "repeat_m": (0.2, 0.1)} | facts
-        stage.ask("woven", Woven(seq=0, t_ns=0, wish=name, **facts))
+        stage.ask("woven", Woven(seq=0, t_ns=0, request=name, **facts))
 
     woven("a", pictures=ring.write(both))
     worn = stage.answer("a")
@@ -242,12 +242,12 @@ def test_the_key_asks_the_weaver(stages: list[Stage], runtime_dir: Path) -> None
     """The shopper's key would do nothing, or always ask for the same."""
     stage = Stage(runtime_dir)
     stages.append(stage)
-    with Collector[Weave](runtime_dir, "weave") as wishes:
+    with Collector[WeaveRequest](runtime_dir, "weave") as requests:
         seeds = []
         for _ in range(2):
             stage.changes.weave()
-            wish = wishes.receive(1e3 * WAIT_S)
-            assert wish is not None
-            assert (wish.fabric_class, wish.palette) == ("", "")
-            seeds.append(wish.seed)
+            request = requests.receive(1e3 * WAIT_S)
+            assert request is not None
+            assert (request.fabric_class, request.palette) == ("", "")
+            seeds.append(request.seed)
     assert len(set(seeds)) == 2

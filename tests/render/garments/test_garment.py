@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from inference.body.model import BONES, PARENTS, BodyModel, rest_normals
+from inference.body.model import BONES, PARENTS, BodyModel
+from inference.body.surface import vertex_normals
 from mirror.errors import MirrorError
 from mirror.wardrobe import PACKAGED
 from render.garments import glb
@@ -106,7 +107,7 @@ def test_cloth_lies_outside_the_body(garment: Garment, body: BodyModel) -> None:
     for shape in _shapes(body):
         cloth, _ = garment.shaped(shape)
         skin, _ = body.shaped(shape)
-        height, distance = _heights(cloth, skin, rest_normals(skin, body.faces))
+        height, distance = _heights(cloth, skin, vertex_normals(skin, body.faces))
         near = distance < 0.05
         assert (height[near] < 0).mean() < 0.02
         assert height[near].min() > -0.006
@@ -114,7 +115,7 @@ def test_cloth_lies_outside_the_body(garment: Garment, body: BodyModel) -> None:
 
 def test_cloth_is_not_body_paint(garment: Garment, body: BodyModel) -> None:
     """There is room for the wearer: half of the cloth stands off by a finger's breadth or so."""
-    height, _ = _heights(garment.vertices, body.vertices, rest_normals(body.vertices, body.faces))
+    height, _ = _heights(garment.vertices, body.vertices, vertex_normals(body.vertices, body.faces))
     assert np.percentile(height, 50) > 0.010
 
 

@@ -12,7 +12,7 @@ from OpenGL import GL
 
 from inference.body.model import BONES
 from render.compose.compositing import composite
-from render.garments.cloth import OPEN, Bolt, Cloth
+from render.garments.cloth import OPEN, FabricTextures, WornGarment
 from render.garments.mesh import SkinnedMesh, coarsened, dense_weights, near_openings, project, skin_points
 from render.gpu import gl
 from render.gpu.drawing import Drawing
@@ -31,7 +31,7 @@ Make = Callable[..., GarmentRenderer]
 def make(gl_context: gl.Context) -> Iterator[Make]:
     made: list[GarmentRenderer] = []
 
-    def build(cloths: Sequence[Cloth], body: SkinnedMesh = FAR_BODY) -> GarmentRenderer:
+    def build(cloths: Sequence[WornGarment], body: SkinnedMesh = FAR_BODY) -> GarmentRenderer:
         renderer = GarmentRenderer(W, H, body)
         renderer.dress(cloths)
         made.append(renderer)
@@ -418,7 +418,7 @@ def test_a_fabric_fades_into_another(make: Make) -> None:
         before, after = (shot(make([worn]), light=light).astype(int) for worn in (old, target))
         renderer = make([old])
         renderer.warm_up()
-        renderer.lay(Bolt.of(target.albedo, target.relief, target.repeat_m))
+        renderer.lay(FabricTextures.of(target.albedo, target.relief, target.repeat_m))
         assert np.array_equal(shot(renderer, light=light), before), "it shows before it is faded in"
         renderer.fade(0.5)
         half = shot(renderer, light=light).astype(int)

@@ -19,7 +19,7 @@ from workshop.tailor import blocks, cut_page, cut_surface, cutter, panels
 from workshop.tailor.drape import Hang, Limb, Tube
 
 
-def _grid(n: int = 12) -> tuple[cut_surface.Surface, np.ndarray]:
+def _grid(n: int = 12) -> tuple[cut_surface.CutSurface, np.ndarray]:
     """A flat square of n x n vertices, counter-clockwise from +z."""
     y, x = np.mgrid[0:n, 0:n] / (n - 1)
     points = np.stack([x.ravel(), y.ravel(), np.zeros(n * n)], axis=1)

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from inference.fabric.classes import CLASSES
 from inference.fabric.sample import normal_map
 from render.garments.fabric import load_fabric
-from workshop.synthetic.fabric.weave import CLASSES
 from workshop.tailor.fabric_collection import COLLECTION, coarser
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inference.fit.anatomy import GIRTH_GROUPS
-from inference.fit.shape_prior import FEATURES, Physique
+from inference.fit.shape_prior import FEATURES, ShapePrior
 from mirror.errors import MirrorError
 from workshop.train.shape_prior import FOLDS, Example, train
 
@@ -36,7 +36,7 @@ def test_what_features_tell_is_learnt() -> None:
     examples = people(400, 0.1)
     arrays, share = train(examples[:360], SHAPE)
     assert share[:SHAPE].min() > 0.5
-    physique = Physique(arrays)
+    physique = ShapePrior(arrays)
     told = np.array([np.mean([physique.expect(p) for p in e.features], axis=0) for e in examples[360:]])
     true = np.array([e.values for e in examples[360:]])
     off = told[:, :SHAPE] - true[:, :SHAPE]

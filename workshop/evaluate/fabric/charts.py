@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.fabric.classes import NAMES
 from mirror.errors import MirrorError
-from workshop.synthetic.fabric.weave import NAMES
 
 if TYPE_CHECKING:
     from workshop.evaluate.fabric.evaluate import Request
@@ -23,7 +23,7 @@ def write_charts(
     result: dict[str, Any],
     ratios: NDArray[np.floating],
     colour_errors: NDArray[np.floating],
-    wishes: list[Request],
+    requests: list[Request],
     pictures: NDArray[np.uint8],
     others: dict[str, NDArray[np.uint8]],
 ) -> None:
@@ -56,7 +56,7 @@ def write_charts(
     figure.savefig(out / "charts.png", dpi=100)
     rows = []
     for name in NAMES:
-        found = [p for p, w in zip(pictures, wishes, strict=True) if w.fabric_class == name][:_COLUMNS]
+        found = [p for p, w in zip(pictures, requests, strict=True) if w.fabric_class == name][:_COLUMNS]
         if found:
             found += [np.zeros_like(found[0])] * (_COLUMNS - len(found))
             rows.append(np.hstack(found))

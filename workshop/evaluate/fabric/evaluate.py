@@ -14,14 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.fabric.classes import COLOURS, NAMES
 from inference.fabric.generator import FabricGenerator
+from inference.fabric.palette import random_palette, write_palette
 from inference.fabric.sample import fill_palette, sample
 from mirror.errors import MirrorError
-from mirror.shading.colour import delta_e, dominant_colours, to_lab, write_palette
+from mirror.shading.colour import delta_e, to_lab
 from mirror.types import F32
 from workshop.evaluate.fabric.features import Classifier, distances, features, kid, pairwise
+from workshop.synthetic.fabric.dyes import dominant_colours
 from workshop.synthetic.fabric.quilting import quilt
-from workshop.synthetic.fabric.weave import COLOURS, NAMES, random_palette, weave
+from workshop.synthetic.fabric.weave import weave
 from workshop.train.fabric.dataset import build, tiles
 from workshop.train.fabric.split import halves, seen_in_training
 from workshop.train.fabric.swatches import TILE, SwatchSet, procedural_swatches
@@ -56,12 +59,12 @@ def evaluate(
     say("reference swatches")
     train, held, reference = _reference(swatches, seed, generator.facts)
     rng = np.random.default_rng([seed, 1])
-    wishes = [_wish(train, rng) for _ in range(count)]
+    requests = [_wish(train, rng) for _ in range(count)]
     say(f"{count} samples")
-    made = _weave_all(generator, wishes, seed)
+    made = _weave_all(generator, requests, seed)
     say("yardsticks")
     quilts = np.stack([_quilted(train, rng) for _ in range(count)])
-    woven = np.stack([_woven(wish, rng) for wish in wishes])
+    woven = np.stack([_woven(request, rng) for request in requests])
     say("features")
     table = {
         "held": features(held.albedo),
@@ -85,7 +88,7 @@ def evaluate(
         "kid_floor": kids["floor"][0],
         "kid_quilting": kids["quilting"][0],
         "kid_procedural": kids["procedural"][0],
-        "diversity_ratio": _diversity(table["samples"], wishes, table, train, held),
+        "diversity_ratio": _diversity(table["samples"], requests, table, train, held),
         "palette_ok": float((worst <= _DELTA_E).mean()),
         "class_ok": float(recognised.mean()),
     }
@@ -172,11 +175,11 @@ def _free_wish(name: str, rng: np.random.Generator) -> Request:
     return Request(name, random_palette(rng, int(rng.integers(fewest, most + 1))))
 
 
-def _weave_all(generator: FabricGenerator, wishes: list[Request], seed: int) -> Pictures:
+def _weave_all(generator: FabricGenerator, requests: list[Request], seed: int) -> Pictures:
     return np.stack(
         [
             sample(generator, w.fabric_class, w.palette, seed * 100_000 + i, (TILE, TILE)).albedo
-            for i, w in enumerate(wishes)
+            for i, w in enumerate(requests)
         ]
     )
 
@@ -185,17 +188,17 @@ def _quilted(train: SwatchSet, rng: np.random.Generator) -> Pictures:
     return quilt(train.albedo[int(rng.integers(len(train)))], TILE, rng)
 
 
-def _woven(wish: Request, rng: np.random.Generator) -> Pictures:
-    return weave(wish.fabric_class, fill_palette(wish.palette, wish.fabric_class), TILE, rng).albedo
+def _woven(request: Request, rng: np.random.Generator) -> Pictures:
+    return weave(request.fabric_class, fill_palette(request.palette, request.fabric_class), TILE, rng).albedo
 
 
 def _diversity(
-    samples: F32, wishes: list[Request], table: dict[str, F32], train: SwatchSet, held: SwatchSet
+    samples: F32, requests: list[Request], table: dict[str, F32], train: SwatchSet, held: SwatchSet
 ) -> float:
     """Mean over classes of the samples' pairwise feature distance over the real ones'."""
     real = np.concatenate([table["floor"], table["held"]])
     real_class = np.concatenate([train.classes, held.classes])
-    asked = np.array([NAMES.index(w.fabric_class) for w in wishes])
+    asked = np.array([NAMES.index(w.fabric_class) for w in requests])
     ratios = []
     for index in range(len(NAMES)):
         ours, theirs = samples[asked == index], real[real_class == index]
@@ -223,6 +226,6 @@ def _judge(
     return judge, {k: round(v, 4) for k, v in accuracy.items()}
 
 
-def describe(wish: Request) -> str:
+def describe(request: Request) -> str:
     """The request in words, for the sample sheet."""
-    return f"{wish.fabric_class} {write_palette(wish.palette)}"
+    return f"{request.fabric_class} {write_palette(request.palette)}"

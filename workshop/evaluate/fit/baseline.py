@@ -23,7 +23,7 @@ POINTS = [11, 12, 23, 24]  # shoulders and hips
 _SIZE = (1000, 1000)
 
 
-class Yardstick:
+class Baseline:
     """One garment on the mean body at rest, seen from the front."""
 
     def __init__(self, garment: str) -> None:

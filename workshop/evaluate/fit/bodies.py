@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from inference.body.model import BONES, REGIONS, BodyModel, rest_normals
+from inference.body.model import BONES, REGIONS, BodyModel
+from inference.body.surface import vertex_normals
 from inference.fit.anatomy import Anatomy
 from mirror.types import F32, F64
 from render.garments.mesh import dense_weights, skin_points
@@ -59,7 +60,7 @@ class TrunkSurface:
         self._shares = dense_weights(
             model.skin_indices[self._index], model.skin_weights[self._index], len(BONES)
         )
-        self._normals = rest_normals(model.vertices, model.faces)[self._index]
+        self._normals = vertex_normals(model.vertices, model.faces)[self._index]
 
     def error_m(self, skin: F32, shape: F32, true_skin: F32, true_vertices: F32, scale: float) -> float:
         """Mean distance in metres of the true trunk to the fitted one's tangent planes.

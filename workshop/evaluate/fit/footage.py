@@ -15,7 +15,7 @@ from capture.sources.clip import Clip
 from mirror.errors import MirrorError
 from mirror.types import cv
 from workshop.evaluate.fit import masks
-from workshop.evaluate.fit.lock_step import Follower, Wardrobe
+from workshop.evaluate.fit.lock_step import LoadedOutfits, LockStepMirror
 
 MEASURES = ("coverage", "spill", "head_kept", "hands_kept")
 _GARMENT = "long_sleeve"
@@ -51,10 +51,10 @@ def score_labels(labels: NDArray[np.uint8], garment: masks.Mask) -> dict[str, fl
     }
 
 
-def score_clip(path: Path, labels: dict[int, Path], wardrobe: Wardrobe) -> dict[str, float]:
+def score_clip(path: Path, labels: dict[int, Path], wardrobe: LoadedOutfits) -> dict[str, float]:
     """Means over the annotated frames of one clip. MirrorError if clip or labels cannot be read."""
     clip = Clip(path)
-    follower = Follower(_FIELD_OF_VIEW_DEG, [(_GARMENT,)], wardrobe)
+    follower = LockStepMirror(_FIELD_OF_VIEW_DEG, [(_GARMENT,)], wardrobe)
     rows = []
     try:
         for number in range(max(labels) + 1):

@@ -16,7 +16,7 @@ from mirror import models
 from mirror.config import Config
 from mirror.messages import Body
 from mirror.types import F64, Picture
-from render.compose.frame_composer import Dresser
+from render.compose.frame_composer import FrameComposer
 from render.garments.fabric import load_fabric
 from render.garments.garment import load_garment
 from render.garments.outfit import cloth_of
@@ -52,20 +52,20 @@ class Observed:
     stage_ms: dict[str, float] = field(default_factory=dict)
 
 
-class Wardrobe:
+class LoadedOutfits:
     """Dressers by outfit, kept from clip to clip."""
 
     def __init__(self) -> None:
         self._model = BodyModel.load()
-        self._dressers: dict[tuple[tuple[str, ...], bool, int], Dresser] = {}
+        self._dressers: dict[tuple[tuple[str, ...], bool, int], FrameComposer] = {}
 
-    def dresser(self, outfit: tuple[str, ...], hide_worn: bool = False, number: int = 0) -> Dresser:
-        """What draws this outfit, in the garments' own fabrics; ``hide_worn`` as ``Dresser`` has it.
+    def dresser(self, outfit: tuple[str, ...], hide_worn: bool = False, number: int = 0) -> FrameComposer:
+        """What draws this outfit, in the garments' own fabrics; ``hide_worn`` as ``FrameComposer`` has it.
 
         Each ``number`` is another one; all know no room.
         """
         if (outfit, hide_worn, number) not in self._dressers:
-            dresser = Dresser(self._model, hide_worn)
+            dresser = FrameComposer(self._model, hide_worn)
             pages = [load_garment(name) for name in outfit]
             cloths = [cloth_of(p, load_fabric(p.default_fabric), "M") for p in pages]
             dresser.wear(dresser.fit(cloths))
@@ -79,7 +79,7 @@ class Wardrobe:
             dresser.close()
 
 
-class Follower:
+class LockStepMirror:
     """Follows one person through one clip, as the inference process does.
 
     ``hidden``: another outfit, drawn twice at last: as the mirror comes, which has seen nothing before, and
@@ -90,7 +90,7 @@ class Follower:
         self,
         field_of_view_deg: float,
         outfits: Sequence[tuple[str, ...]],
-        wardrobe: Wardrobe,
+        wardrobe: LoadedOutfits,
         hidden: tuple[str, ...] | None = None,
         room: Picture | None = None,
     ) -> None:
@@ -132,10 +132,10 @@ class Follower:
             t_capture_ns=t_ns,
             t_source_ns=t_ns,
             image=None,
-            layers=None,
+            masks=None,
             tracked=True,
             person=observation.person,
-            skin=skin,
+            bone_transforms=skin,
             shape=shape,
             intrinsics=self._stage.intrinsics.at_size(width, height),
             light=light,

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from inference.body.model import BodyModel
 from workshop.evaluate.fit import bodies, masks, steadiness
-from workshop.evaluate.fit.baseline import Yardstick
-from workshop.evaluate.fit.lock_step import Follower, Observed, Wardrobe
+from workshop.evaluate.fit.baseline import Baseline
+from workshop.evaluate.fit.lock_step import LoadedOutfits, LockStepMirror, Observed
 from workshop.synthetic.people import mannequins
 from workshop.synthetic.people.exposed_skin_truth import BareTruth
 from workshop.synthetic.people.motions import FPS
@@ -94,18 +94,18 @@ class Judge:
         self._field_of_view = field_of_view_deg
         self._model = BodyModel.load()
         self._surface = bodies.TrunkSurface(self._model)
-        self._wardrobe = Wardrobe()
-        self._yardsticks: dict[str, Yardstick] = {}
+        self._wardrobe = LoadedOutfits()
+        self._yardsticks: dict[str, Baseline] = {}
 
     @property
-    def wardrobe(self) -> Wardrobe:
+    def wardrobe(self) -> LoadedOutfits:
         """The dressers, for others to share."""
         return self._wardrobe
 
     def score(self, clip: TrueClip) -> SceneScore:
         """Follow the first actor of a clip through all of its frames."""
         scene = clip.scene
-        follower = Follower(
+        follower = LockStepMirror(
             self._field_of_view or scene.field_of_view_deg,
             [(scene.top,), (scene.bottom,)],
             self._wardrobe,
@@ -227,7 +227,7 @@ class Judge:
         if seen.landmarks is None:
             return 0.0
         if garment not in self._yardsticks:
-            self._yardsticks[garment] = Yardstick(garment)
+            self._yardsticks[garment] = Baseline(garment)
         return masks.overlap(self._yardsticks[garment].mask(seen.landmarks, size), truth)
 
     def _body(self, clip: TrueClip, index: int, seen: Observed, score: FrameScore, scale: float) -> None:

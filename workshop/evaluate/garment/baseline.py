@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirror.types import F32
-from workshop.tailor.alike.surface import Cloth
+from workshop.tailor.alike.surface import PanelSurface
 
 _HEIGHTS = 8
 _PANELS = 6
 
 
-def plain_descriptor(points: NDArray[np.floating], cloth: Cloth) -> F32:
+def plain_descriptor(points: NDArray[np.floating], cloth: PanelSurface) -> F32:
     """Bounding box, lowest and highest point, area, and widths across at eight heights; metres (14,).
 
     ``points`` (V, 3) as worn, body space.
@@ -27,7 +27,7 @@ def plain_descriptor(points: NDArray[np.floating], cloth: Cloth) -> F32:
     return np.array([*(high - low), low[1], high[1], cloth.area(points), *widths], np.float32)
 
 
-def pattern_descriptor(cloth: Cloth, grade: float) -> F32:
+def pattern_descriptor(cloth: PanelSurface, grade: float) -> F32:
     """Width and height of the flat panels, the largest first, metres (12,); ``grade``: their scale."""
     out = np.zeros((_PANELS, 2), np.float32)
     for k in range(min(cloth.panels, _PANELS)):

@@ -14,16 +14,15 @@ import numpy as np
 
 from capture.sources.clip import Clip
 from inference.body.model import BodyModel
-from inference.light.analytic import TO_LINEAR
-from inference.light.network import Network
-from inference.light.tracker import Estimate, LightFollower
+from inference.light.network import LightNetwork
+from inference.light.tracker import Estimate, LightTracker
 from mirror.config import InferenceConfig
-from mirror.shading.spherical_harmonics import LUMINANCE_RGB, angle_deg, main_direction
+from mirror.shading.colour import LINEAR_OF_BYTE, LUMINANCE_RGB, to_srgb
+from mirror.shading.spherical_harmonics import angle_deg, main_direction
 from mirror.types import F64, Picture, cv
 from workshop.evaluate.light import sheet
 from workshop.evaluate.light.lamps import Turn
-from workshop.evaluate.light.observer import Looker, read_picture
-from workshop.synthetic.light.camera_response import encode
+from workshop.evaluate.light.observer import Observer, read_picture
 
 _PACKAGED = Path(__file__).resolve().parents[3] / "capture" / "data" / "demo.mp4"
 #: Clips whose light stands still and who is in them faces the camera.
@@ -68,11 +67,11 @@ def still_clips(footage: Path | None) -> list[Path]:
 
 
 def real_footage(
-    network: Network, model: BodyModel, footage: Path | None, frames: int, say: Callable[[str], None]
+    network: LightNetwork, model: BodyModel, footage: Path | None, frames: int, say: Callable[[str], None]
 ) -> Footage:
     """Run the clips and pictures of ``footage`` and the packaged clip through pose, fit and light."""
     found = Footage()
-    with Looker(model, InferenceConfig()) as looker:
+    with Observer(model, InferenceConfig()) as looker:
         for path in still_clips(footage):
             say(path.stem)
             _clip(path, network, model, looker, frames, found)
@@ -86,10 +85,10 @@ def real_footage(
 
 
 def _clip(
-    path: Path, network: Network, model: BodyModel, looker: Looker, frames: int, found: Footage
+    path: Path, network: LightNetwork, model: BodyModel, looker: Observer, frames: int, found: Footage
 ) -> None:
     clip = Clip(path)
-    follower: LightFollower | None = None
+    follower: LightTracker | None = None
     last: F64 | None = None
     begun_ns: int | None = None
     steps: list[float] = []
@@ -104,7 +103,7 @@ def _clip(
             follower, last = None, None
             continue
         if follower is None:
-            follower, begun_ns = LightFollower(model, look.camera, network), source.t_source_ns
+            follower, begun_ns = LightTracker(model, look.camera, network), source.t_source_ns
         light = follower.update(source.image, look.mask, None, look.fit, source.t_source_ns)
         direction = np.array(light.direction)
         if last is not None and begun_ns is not None and (source.t_source_ns - begun_ns) / 1e9 > _WARM_S:
@@ -123,15 +122,15 @@ def _clip(
                 found.shown.append((frame, [estimate.sh]))
 
 
-def _estimate(frame: Picture, network: Network, model: BodyModel, looker: Looker) -> Estimate | None:
+def _estimate(frame: Picture, network: LightNetwork, model: BodyModel, looker: Observer) -> Estimate | None:
     look = looker.still(frame)
     if look is None:
         return None
-    return LightFollower(model, look.camera, network).estimate(frame, look.mask, None, look.fit)
+    return LightTracker(model, look.camera, network).estimate(frame, look.mask, None, look.fit)
 
 
 def _compare(
-    frame: Picture, plain: Estimate, network: Network, model: BodyModel, looker: Looker, found: Footage
+    frame: Picture, plain: Estimate, network: LightNetwork, model: BodyModel, looker: Observer, found: Footage
 ) -> None:
     """Mirror and darken a frame; pose, fit and light start anew each time.
 
@@ -141,7 +140,7 @@ def _compare(
     flipped = _estimate(np.ascontiguousarray(frame[:, ::-1]), network, model, looker)
     there = main_direction(plain.sh) * (-1, 1, 1)
     found.mirror_deg.append(180.0 if flipped is None else angle_deg(there, main_direction(flipped.sh)))
-    dark = np.rint(255 * encode(_GAIN * TO_LINEAR[frame])).astype(np.uint8)
+    dark = np.rint(255 * to_srgb(_GAIN * LINEAR_OF_BYTE[frame])).astype(np.uint8)
     darker = _estimate(dark, network, model, looker)
     if darker is not None:
         levels = [float(e.sh[0] @ LUMINANCE_RGB) for e in (darker, plain)]

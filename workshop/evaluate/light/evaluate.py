@@ -20,15 +20,16 @@ from typing import Any
 import numpy as np
 
 from inference.body.model import BodyModel
-from inference.light.analytic import TO_LINEAR, LightEstimator, sh_basis, uniform_sh
-from inference.light.network import Network
-from inference.light.tracker import LightFollower
+from inference.light.analytic import AnalyticLight
+from inference.light.network import LightNetwork
+from inference.light.tracker import LightTracker
 from inference.light.weights import WEIGHTS
-from mirror.shading.spherical_harmonics import angle_deg, main_direction, sphere_normals
+from mirror.shading.colour import LINEAR_OF_BYTE
+from mirror.shading.spherical_harmonics import angle_deg, main_direction, sh_basis, sphere_normals, uniform_sh
 from mirror.types import F64, Picture
 from workshop.evaluate.light import clips, lamps, sheet
 from workshop.synthetic.light.environment import Environment
-from workshop.synthetic.light.mannequins import Figure, FigureMaker
+from workshop.synthetic.light.mannequins import Mannequin, MannequinMaker
 from workshop.synthetic.light.procedural_environments import synthetic
 from workshop.synthetic.light.scenes import Surroundings, hdr_pictures, shot
 
@@ -99,7 +100,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """All figures: ``summary`` of flat numbers, ``notes`` in words, and what they come from."""
     arrays, facts = WEIGHTS.load(weights)
-    network, model = Network(arrays), BodyModel.load()
+    network, model = LightNetwork(arrays), BodyModel.load()
     folder = footage / "hdr" if footage is not None and (footage / "hdr").is_dir() else None
     rooms = hdr_pictures(folder, held=True)
     what = f"HDR rooms never trained on: {', '.join(r.name for r in rooms)}"
@@ -107,7 +108,7 @@ def evaluate(
         rooms = [synthetic(np.random.default_rng([_SEED, seed, i])).levelled() for i in range(24)]
         what = "made-up rooms of another seed (no HDR pictures here)"
     say(f"{figures} people, {lights} lights each, in {what}")
-    maker = FigureMaker(model)
+    maker = MannequinMaker(model)
     errors, shown, counted = _rendered(network, model, maker, rooms, facts, figures, lights, seed)
     say("a lamp is turned")
     figure = maker.make(np.random.default_rng([seed, 11]))
@@ -184,9 +185,9 @@ Shown = list[tuple[Picture, list[F64]]]
 
 
 def _rendered(
-    network: Network,
+    network: LightNetwork,
     model: BodyModel,
-    maker: FigureMaker,
+    maker: MannequinMaker,
     rooms: list[Environment],
     facts: dict[str, str],
     figures: int,
@@ -213,17 +214,17 @@ def _rendered(
     return errors, shown, figures * lights
 
 
-def _guesses(network: Network, model: BodyModel, figure: Figure, frame: Picture) -> tuple[F64, F64]:
+def _guesses(network: LightNetwork, model: BodyModel, figure: Mannequin, frame: Picture) -> tuple[F64, F64]:
     """What the live mirror and the analytic estimator would say of one frame."""
-    follower = LightFollower(model, figure.camera, network)
-    analytic = LightEstimator(model, figure.camera)
+    follower = LightTracker(model, figure.camera, network)
+    analytic = AnalyticLight(model, figure.camera)
     ours = follower.estimate(frame, figure.mask, None, figure.fit).sh
     return ours, analytic.estimate(frame, figure.mask, None, figure.fit)[0]
 
 
 def _frame_colour(frame: Picture) -> F64:
     """Light from everywhere of the frame's mean colour, at a middle reflectance."""
-    mean = TO_LINEAR[frame].reshape(-1, 3).mean(0)[::-1] / _REFLECTANCE
+    mean = LINEAR_OF_BYTE[frame].reshape(-1, 3).mean(0)[::-1] / _REFLECTANCE
     return np.asarray(uniform_sh()[:, None] * mean)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from inference.body.model import BodyModel
-from inference.light.network import Network
-from inference.light.tracker import LightFollower
+from inference.light.network import LightNetwork
+from inference.light.tracker import LightTracker
 from mirror.types import F64, Picture
 from render.compose.compositing import composite
-from render.compose.contact_shadow import Grounding
+from render.compose.contact_shadow import ContactShadow
 from render.garments.fabric import load_fabric
 from render.garments.garment import load_garment
 from render.garments.mesh import body_surface
@@ -18,7 +18,7 @@ from render.gpu import gl
 from render.gpu.renderer import GarmentRenderer
 from workshop.evaluate.light.sheet import sphere_bgr
 from workshop.synthetic.light.environment import Environment
-from workshop.synthetic.light.mannequins import Figure, FigureMaker
+from workshop.synthetic.light.mannequins import Mannequin, MannequinMaker
 from workshop.synthetic.light.procedural_environments import synthetic
 from workshop.synthetic.light.scenes import shot
 
@@ -30,7 +30,7 @@ _MADE_UP = 77  # seed of the made-up rooms among the six
 
 
 def six_lights(
-    model: BodyModel, network: Network, maker: FigureMaker, rooms: list[Environment], seed: int
+    model: BodyModel, network: LightNetwork, maker: MannequinMaker, rooms: list[Environment], seed: int
 ) -> Picture:
     """Columns are lights; rows the garments, lit by the estimate, then spheres of truth and estimate."""
     figure = maker.make(np.random.default_rng([_PERSON, 2]), _SIZE, plain=True)
@@ -43,7 +43,7 @@ def six_lights(
     try:
         for number, room in enumerate(around):
             scene = shot(figure, room, np.random.default_rng([seed, 13, number]))
-            follower = LightFollower(model, figure.camera, network)
+            follower = LightTracker(model, figure.camera, network)
             light = follower.estimate(scene.frame, figure.mask, None, figure.fit).sh
             column = []
             for name, fabric in _WORN:
@@ -57,18 +57,18 @@ def six_lights(
     return np.hstack(columns)
 
 
-def _dressed(renderer: GarmentRenderer, frame: Picture, figure: Figure, light: F64) -> Picture:
+def _dressed(renderer: GarmentRenderer, frame: Picture, figure: Mannequin, light: F64) -> Picture:
     """The frame with the garment that the renderer wears, under a light (9, 3)."""
     camera, fit = figure.camera, figure.fit
     picture = frame.copy()
     drawing = renderer.draw(
-        fit.skin,
+        fit.bone_transforms,
         (camera.focal, camera.focal, camera.cx, camera.cy),
         fit.shape.astype(np.float32),
         light.astype(np.float32),
     )
     if drawing is not None:
-        ground = Grounding()
+        ground = ContactShadow()
         ground.light(light)
         ground.watch(picture, drawing.box)
         layers = np.zeros((*figure.mask.shape, 3), np.uint8)

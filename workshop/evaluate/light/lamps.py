@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from capture.sources.clip import Clip
 from inference.body.model import BodyModel
-from inference.light.analytic import TO_LINEAR, lamp_sh, uniform_sh
-from inference.light.network import Network
-from inference.light.tracker import LightFollower
+from inference.light.network import LightNetwork
+from inference.light.tracker import LightTracker
 from mirror.config import InferenceConfig
-from mirror.shading.spherical_harmonics import LUMINANCE_RGB, angle_deg, main_direction
+from mirror.shading.colour import LINEAR_OF_BYTE, LUMINANCE_RGB, to_srgb
+from mirror.shading.spherical_harmonics import angle_deg, lamp_sh, main_direction, uniform_sh
 from mirror.types import F32, F64, Picture, cv
-from workshop.evaluate.light.observer import Look, Looker
-from workshop.synthetic.light.camera_response import Response, encode
+from workshop.evaluate.light.observer import Observed, Observer
+from workshop.synthetic.light.camera_response import Response
 from workshop.synthetic.light.environment import Environment, rays
-from workshop.synthetic.light.mannequins import Figure
+from workshop.synthetic.light.mannequins import Mannequin
 
 _FPS = 25
 _TURNED_S, _LENGTH_S = 2.0, 4.0
@@ -51,13 +51,13 @@ class Turn:
 
 
 def rendered_turn(
-    network: Network, model: BodyModel, figure: Figure, room: Environment, seed: int, room_too: bool
+    network: LightNetwork, model: BodyModel, figure: Mannequin, room: Environment, seed: int, room_too: bool
 ) -> Turn:
     """A rendered person whose lamp goes out on one side and another, weaker one on at the other.
 
     ``room_too``: whether the room darkens with it.
     """
-    follower = LightFollower(model, figure.camera, network)
+    follower = LightTracker(model, figure.camera, network)
     behind = room.seen(figure.rotation, figure.camera.focal, figure.size) * 0.5
     lamps = [_lamp((-0.8, -0.4, -0.45), 1.0), _lamp((0.8, -0.4, -0.45), 0.5)]
     found: list[tuple[float, F64, Picture]] = []
@@ -74,14 +74,14 @@ def rendered_turn(
 
 
 def real_turns(
-    paths: Sequence[Path], network: Network, model: BodyModel, say: Callable[[str], None]
+    paths: Sequence[Path], network: LightNetwork, model: BodyModel, say: Callable[[str], None]
 ) -> list[Turn]:
     """Real clips relit half-way, each twice: the whole frame, and the person alone.
 
     Clips that are too short, or in which nobody is seen from before the change to the end, are left out.
     """
     turns = []
-    with Looker(model, InferenceConfig()) as looker:
+    with Observer(model, InferenceConfig()) as looker:
         for path in paths:
             say(f"a lamp is turned in {path.stem}")
             for whole in (True, False):
@@ -91,7 +91,7 @@ def real_turns(
     return turns
 
 
-def _relit(path: Path, network: Network, model: BodyModel, looker: Looker, whole: bool) -> Turn | None:
+def _relit(path: Path, network: LightNetwork, model: BodyModel, looker: Observer, whole: bool) -> Turn | None:
     times = [t for t, _ in _frames(path)]
     if not times:
         return None
@@ -99,9 +99,9 @@ def _relit(path: Path, network: Network, model: BodyModel, looker: Looker, whole
     if turned_s < _MEASURED_S or times[-1] - turned_s < 0.5 + _MEASURED_S / 2:
         return None
     begin_ns = looker.forget()
-    follower: LightFollower | None = None
+    follower: LightTracker | None = None
     found: list[tuple[float, F64, Picture]] = []
-    where: Look | None = None
+    where: Observed | None = None
     for t, plain in _frames(path):
         # Where the person is, the frame before this one told.
         frame = plain if where is None else relit(plain, where, t >= turned_s, whole)
@@ -111,7 +111,7 @@ def _relit(path: Path, network: Network, model: BodyModel, looker: Looker, whole
             continue
         if not seen_before:
             continue
-        follower = follower or LightFollower(model, where.camera, network)
+        follower = follower or LightTracker(model, where.camera, network)
         light = follower.update(frame, where.mask, None, where.fit, round(t * 1e9))
         found.append((t, np.array(light.sh), frame))
     if not found or found[0][0] > turned_s - _MEASURED_S / 2:
@@ -133,7 +133,7 @@ def _frames(path: Path) -> Iterator[tuple[float, Picture]]:
     clip.close()
 
 
-def relit(frame: Picture, look: Look, after: bool, whole: bool) -> Picture:
+def relit(frame: Picture, look: Observed, after: bool, whole: bool) -> Picture:
     """A frame (H, W, 3) with its light from the left, or ``after`` weaker and from the right.
 
     Linear light is multiplied by a ramp across the head. ``whole``: the room's too, else the person's.
@@ -148,8 +148,8 @@ def relit(frame: Picture, look: Look, after: bool, whole: bool) -> Picture:
     if not whole:
         person = cv.resize(look.mask, (width, height), interpolation=cv.INTER_LINEAR) / 255.0
         gains = 1 + (gains - 1) * person
-    lit = np.clip(TO_LINEAR[frame] * gains[..., None], 0, 1).astype(np.float32)
-    return np.asarray(np.rint(255 * encode(lit)), np.uint8)
+    lit = np.clip(LINEAR_OF_BYTE[frame] * gains[..., None], 0, 1).astype(np.float32)
+    return np.asarray(np.rint(255 * to_srgb(lit)), np.uint8)
 
 
 def judged(

@@ -26,7 +26,7 @@ _STILL_STEPS = 8  # of the fit on a picture that stands still
 
 
 @dataclass(frozen=True)
-class Look:
+class Observed:
     """One person in a frame: mask (h, w) uint8, fit, and the camera that it was fitted for."""
 
     mask: Picture
@@ -34,7 +34,7 @@ class Look:
     camera: Intrinsics
 
 
-class Looker:
+class Observer:
     """Pose network and fit; a context manager."""
 
     def __init__(self, model: BodyModel, config: InferenceConfig) -> None:
@@ -55,7 +55,7 @@ class Looker:
     ) -> None:
         self._tracker.close()
 
-    def look(self, frame: Picture, t_ns: int, steps: int = 1) -> Look | None:
+    def look(self, frame: Picture, t_ns: int, steps: int = 1) -> Observed | None:
         """The person in a clip's frame (H, W, 3) BGR at ``t_ns``; None where there is none."""
         seen = self._tracker.observe(frame, t_ns)
         if seen is None:
@@ -71,7 +71,7 @@ class Looker:
         self._last_ns = t_ns
         for _ in range(steps):
             fit = self._fitter.update(landmarks, seen.world, distance_field(seen.mask, width), dt)
-        return Look(seen.mask, fit, self._fitter.intrinsics)
+        return Observed(seen.mask, fit, self._fitter.intrinsics)
 
     def forget(self) -> int:
         """Another clip begins: who is in it is found anew. Returns the time (ns) to add to its own."""
@@ -79,7 +79,7 @@ class Looker:
         self._fitter = None
         return self._last_ns + _BETWEEN_NS
 
-    def still(self, frame: Picture) -> Look | None:
+    def still(self, frame: Picture) -> Observed | None:
         """The person in a picture of its own."""
         return self.look(frame, self.forget(), _STILL_STEPS)
 

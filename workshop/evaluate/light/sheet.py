@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from mirror.errors import MirrorError
+from mirror.shading.colour import to_srgb
 from mirror.shading.spherical_harmonics import main_direction, sphere_picture
 from mirror.types import F64, Picture, cv
-from workshop.synthetic.light.camera_response import encode
 
 _MARGIN = 0.06  # of the sphere's side
 _GREY = 0.5  # reflectance of the drawn sphere, so that light above the frame's white shows
@@ -21,7 +21,7 @@ def sphere_bgr(sh: F64, side: int) -> Picture:
     """A grey diffuse sphere (side, side, 3) BGR on dark ground, a dot where the main light comes from."""
     linear = _GREY * sphere_picture(sh, side)
     picture = (
-        np.rint(255 * encode(np.clip(linear, 0, 1).astype(np.float32))).astype(np.uint8)[..., ::-1].copy()
+        np.rint(255 * to_srgb(np.clip(linear, 0, 1).astype(np.float32))).astype(np.uint8)[..., ::-1].copy()
     )
     x, y, z = main_direction(sh)
     at = (round(float(side / 2 * (1 + x))), round(float(side / 2 * (1 + y))))

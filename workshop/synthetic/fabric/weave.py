@@ -12,51 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from inference.fabric.classes import CLASSES, COLOURS, check_class
 from mirror.errors import MirrorError
 from mirror.shading.colour import to_linear, to_srgb
 from mirror.types import F32
-from workshop.synthetic.fabric.yarns import Cloth, fuzz, interlacing, knitted, smooth_noise, woven
-
-#: Class to pixels per metre of the training tiles. A tile of 128 px shows the yarns of a plain
-#: cloth and one sett of a tartan; both cannot be had at one scale.
-CLASSES: dict[str, float] = {
-    "plain": 3400.0,
-    "twill": 3400.0,
-    "satin": 4000.0,
-    "rib": 3000.0,
-    "jersey": 3400.0,
-    "stripe": 1800.0,
-    "gingham": 1800.0,
-    "tartan": 1300.0,
-    "houndstooth": 1800.0,
-    "dots": 1600.0,
-    "floral": 1300.0,
-    "denim": 3000.0,
-    "melange": 2600.0,
-}
-NAMES = tuple(CLASSES)
-#: Classes whose tile is a design on the cloth; of the others only the grain of the yarns differs.
-PATTERNED = frozenset({"stripe", "gingham", "tartan", "houndstooth", "dots", "floral"})
-#: Fewest and most colours that a class is woven with.
-COLOURS: dict[str, tuple[int, int]] = {
-    "plain": (1, 2),
-    "twill": (1, 2),
-    "satin": (1, 2),
-    "rib": (1, 1),
-    "jersey": (1, 1),
-    "stripe": (2, 4),
-    "gingham": (2, 2),
-    "tartan": (2, 4),
-    "houndstooth": (2, 2),
-    "dots": (2, 3),
-    "floral": (3, 4),
-    "denim": (2, 2),
-    "melange": (2, 3),
-}
+from workshop.synthetic.fabric.yarns import YarnSurface, fuzz, interlacing, knitted, smooth_noise, woven
 
 
 @dataclass(frozen=True)
-class Weave:
+class WovenSwatch:
     """One swatch. ``albedo`` (N, N, 3) uint8 sRGB, ``height`` (N, N) float32 0..1; both tile.
 
     ``palette`` (k, 3) sRGB 0..1. ``cycles`` (3, 2, 2): wave vectors in whole cycles a tile, (x, y):
@@ -78,14 +42,7 @@ class Weave:
         return metres / float(abs(self.cycles[0, 0, 0])), metres / float(abs(self.cycles[0, 1, 1]))
 
 
-def check_class(name: str) -> str:
-    """The name itself. MirrorError listing the classes if it is none of them."""
-    if name not in CLASSES:
-        raise MirrorError(f"no fabric class {name!r}; there are: {', '.join(NAMES)}")
-    return name
-
-
-def weave(fabric_class: str, palette: ArrayLike, size: int, rng: np.random.Generator) -> Weave:
+def weave(fabric_class: str, palette: ArrayLike, size: int, rng: np.random.Generator) -> WovenSwatch:
     """Weave one tile of ``size`` px (a multiple of 32) in the colours of ``palette`` (k, 3) sRGB 0..1.
 
     Yarn counts, setts and motifs are drawn from ``rng``. MirrorError on an unknown class or a
@@ -106,7 +63,7 @@ def weave(fabric_class: str, palette: ArrayLike, size: int, rng: np.random.Gener
     linear = (mix @ to_linear(colours)) * (gain / gain.mean())[..., None]
     albedo = to_srgb(_photographed(rng, _halve(linear)))
     height = _halve(cloth.height[..., None])[..., 0] + 0.02 * smooth_noise(rng, size, 0.6, 0.6)
-    return Weave(
+    return WovenSwatch(
         fabric_class,
         colours,
         np.rint(albedo * 255).astype(np.uint8),
@@ -114,19 +71,6 @@ def weave(fabric_class: str, palette: ArrayLike, size: int, rng: np.random.Gener
         loom.cycles,
         CLASSES[fabric_class],
     )
-
-
-def random_palette(rng: np.random.Generator, count: int) -> F32:
-    """``count`` sRGB colours (count, 3) that lie apart: cloth colours, from near black to near white."""
-    while True:
-        hue, chroma = rng.uniform(0, 2 * np.pi, count), rng.uniform(0, 1, count) ** 1.3 * 0.62
-        light = rng.uniform(0.08, 0.93, count)
-        axes = np.stack([np.cos(hue - k * 2 * np.pi / 3) for k in range(3)], -1)
-        room = np.minimum(light, 1 - light)[:, None]
-        out = np.clip(light[:, None] + axes * chroma[:, None] * (0.25 + 0.9 * room), 0.02, 0.97)
-        apart = np.linalg.norm(out[:, None] - out[None], axis=-1) + np.eye(count) * 9
-        if count == 1 or apart.min() > 0.22:
-            return np.asarray(out, np.float32)
 
 
 def _halve(picture: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -164,11 +108,11 @@ class _Loom:
         pitch = self.rng.uniform(least_px, most_px)
         return max(multiple, round(self.tile / pitch / multiple) * multiple)
 
-    def _shaded(self, cloth: Cloth, gain: NDArray[np.floating]) -> Cloth:
+    def _shaded(self, cloth: YarnSurface, gain: NDArray[np.floating]) -> YarnSurface:
         shade = np.asarray(cloth.shade * gain, np.float32)
         return replace(cloth, shade=shade / shade.mean())
 
-    def _slubbed(self, cloth: Cloth, strength: float) -> Cloth:
+    def _slubbed(self, cloth: YarnSurface, strength: float) -> YarnSurface:
         """Yarns lighter and darker along their length, weft and warp: the streaks of a slub yarn."""
         long, fine = self.size / 5, 1.6
         streaks = smooth_noise(self.rng, self.size, fine, long) + 0.6 * smooth_noise(
@@ -176,7 +120,7 @@ class _Loom:
         )
         return self._shaded(cloth, np.exp(strength * streaks))
 
-    def _waled(self, cloth: Cloth, strength: float) -> Cloth:
+    def _waled(self, cloth: YarnSurface, strength: float) -> YarnSurface:
         """The diagonal ridges that a twill's floats stand up in."""
         grid = (np.arange(self.size, dtype=np.float32) + 0.5) / self.size
         across, along = self.cycles[1, 0, 0], self.cycles[1, 1, 1]
@@ -186,13 +130,13 @@ class _Loom:
     def _mix(self, index: NDArray[np.integer]) -> F32:
         return np.asarray(np.eye(self.k, dtype=np.float32)[index % self.k])
 
-    def _yarn_dyed(self, cloth: Cloth, warp: NDArray[np.integer], weft: NDArray[np.integer]) -> F32:
+    def _yarn_dyed(self, cloth: YarnSurface, warp: NDArray[np.integer], weft: NDArray[np.integer]) -> F32:
         """Mix by the colour index of each warp and weft yarn."""
         return self._mix(np.where(cloth.warp_up, warp[cloth.across], weft[cloth.along]))
 
     def _solid(
         self, kind: str, pitch: tuple[float, float], steps: int = 4, **loom: float
-    ) -> tuple[Cloth, F32]:
+    ) -> tuple[YarnSurface, F32]:
         plan = interlacing(kind, steps)
         repeat = len(plan)
         warps = self._count(*pitch, repeat)
@@ -206,18 +150,18 @@ class _Loom:
         self._set(turns, turns, (hand * warps, wefts))
         return cloth, self._mix(np.where(cloth.warp_up, 0, 1))
 
-    def _plain(self) -> tuple[Cloth, F32, float]:
+    def _plain(self) -> tuple[YarnSurface, F32, float]:
         slub = self.rng.choice([0.08, 0.3, 0.45])
         # Two dyes are woven fine, as a chambray is; coarse they would be a chequerboard.
         pitch = (2.4, 6.0) if self.k == 1 else (1.7, 3.2)
         cloth, mix = self._solid("plain", pitch, slub=slub, wander=0.1 + 0.4 * slub)
         return self._slubbed(cloth, 0.3 * slub), mix, 1.0
 
-    def _twill(self) -> tuple[Cloth, F32, float]:
+    def _twill(self) -> tuple[YarnSurface, F32, float]:
         cloth, mix = self._solid("twill", (2.4, 4.6) if self.k == 1 else (2.0, 3.6))
         return self._waled(cloth, 0.16), mix, 0.9
 
-    def _satin(self) -> tuple[Cloth, F32, float]:
+    def _satin(self) -> tuple[YarnSurface, F32, float]:
         steps = int(self.rng.choice([5, 8]))
         cloth, mix = self._solid("satin", (1.6, 2.6), steps, relief=0.5, slub=0.05, wander=0.06)
         if self.k == 2:
@@ -229,7 +173,7 @@ class _Loom:
         lustre = lustre + 0.7 * smooth_noise(self.rng, self.size, self.size / 9, 5.0)
         return self._shaded(cloth, np.exp(0.07 * lustre)), mix, 0.35
 
-    def _denim(self) -> tuple[Cloth, F32, float]:
+    def _denim(self) -> tuple[YarnSurface, F32, float]:
         cloth, mix = self._solid("denim", (2.0, 3.6), slub=0.3, wander=0.16)
         # Ring-dyed warp: the white core shows in streaks along single warp yarns where they rub.
         fade = smooth_noise(self.rng, self.size, self.size / 10, 1.2)
@@ -239,7 +183,7 @@ class _Loom:
         mix[..., 0] = 1 - mix[..., 1]
         return cloth, mix, 1.5
 
-    def _jersey(self) -> tuple[Cloth, F32, float]:
+    def _jersey(self) -> tuple[YarnSurface, F32, float]:
         wales, courses = self._count(4.5, 9.0, 2), 0
         courses = max(2, round(wales * self.rng.uniform(1.1, 1.4) / 2) * 2)
         cloth = knitted(self.rng, self.size, wales, courses)
@@ -247,7 +191,7 @@ class _Loom:
         self._set((wales, courses), (wales, courses), (wales, courses))
         return cloth, self._mix(np.zeros(cloth.height.shape, int)), 1.0
 
-    def _rib(self) -> tuple[Cloth, F32, float]:
+    def _rib(self) -> tuple[YarnSurface, F32, float]:
         rib = int(self.rng.integers(1, 4))
         wales = self._count(4.0, 6.5, 2 * rib)
         courses = max(2, round(wales * self.rng.uniform(1.0, 1.3)))
@@ -255,7 +199,7 @@ class _Loom:
         self._set((wales / (2 * rib), courses), (wales / (2 * rib), courses), (wales, courses))
         return cloth, self._mix(np.zeros(cloth.height.shape, int)), 1.0
 
-    def _melange(self) -> tuple[Cloth, F32, float]:
+    def _melange(self) -> tuple[YarnSurface, F32, float]:
         wales = self._count(3.2, 5.0, 2)
         courses = max(2, round(wales * self.rng.uniform(1.1, 1.4)))
         cloth = knitted(self.rng, self.size, wales, courses)
@@ -281,7 +225,7 @@ class _Loom:
         band = np.searchsorted(edges, t, side="right").clip(max=len(order) - 1)
         return np.asarray(np.asarray(order, np.int64)[band])
 
-    def _stripe(self) -> tuple[Cloth, F32, float]:
+    def _stripe(self) -> tuple[YarnSurface, F32, float]:
         repeats = int(self.rng.choice([2, 3, 4, 5, 6, 8]))
         kind = str(self.rng.choice(["plain", "twill"]))
         repeat = len(interlacing(kind))
@@ -300,20 +244,20 @@ class _Loom:
         self._set((repeats, wefts / repeat), (warps / repeat, wefts / repeat), (warps, wefts))
         return cloth, mix, 0.8
 
-    def _checked(self, kind: str, repeats: int, warps: int, wefts: int) -> Cloth:
+    def _checked(self, kind: str, repeats: int, warps: int, wefts: int) -> YarnSurface:
         plan = interlacing(kind)
         cloth = woven(self.rng, self.size, warps, wefts, plan, relief=0.7, slub=0.1)
         self._set((repeats, repeats), (warps / len(plan), wefts / len(plan)), (warps, wefts))
         return cloth
 
-    def _gingham(self) -> tuple[Cloth, F32, float]:
+    def _gingham(self) -> tuple[YarnSurface, F32, float]:
         repeats = int(self.rng.choice([2, 3, 4, 5, 6, 8]))
         yarns = self._count(1.15, 2.2, 4)
         cloth = self._checked("plain", repeats, yarns, yarns)
         colour = self._bands(repeats, yarns, [1.0, 1.0], [0, 1])
         return cloth, self._yarn_dyed(cloth, colour, colour), 0.8
 
-    def _tartan(self) -> tuple[Cloth, F32, float]:
+    def _tartan(self) -> tuple[YarnSurface, F32, float]:
         repeats = int(self.rng.choice([1, 1, 2, 2, 3]))
         yarns = self._count(1.1, 2.0, 4)
         cloth = self._checked("twill", repeats, yarns, yarns)
@@ -331,7 +275,7 @@ class _Loom:
         colour = self._bands(repeats, yarns, widths, order)
         return cloth, self._yarn_dyed(cloth, colour, colour), 1.1
 
-    def _houndstooth(self) -> tuple[Cloth, F32, float]:
+    def _houndstooth(self) -> tuple[YarnSurface, F32, float]:
         # Four dark and four light yarns both ways in 2/2 twill make the tooth.
         repeats = int(self.rng.choice([4, 5, 6, 7, 8]))
         yarns = repeats * 8
@@ -339,11 +283,11 @@ class _Loom:
         colour = (np.arange(yarns) % 8 < 4).astype(np.int64)
         return cloth, self._yarn_dyed(cloth, colour, colour), 0.9
 
-    def _ground(self) -> tuple[Cloth, int, int]:
+    def _ground(self) -> tuple[YarnSurface, int, int]:
         warps, wefts = self._count(1.3, 2.6, 2), self._count(1.3, 2.6, 2)
         return woven(self.rng, self.size, warps, wefts, interlacing("plain"), relief=0.55), warps, wefts
 
-    def _dots(self) -> tuple[Cloth, F32, float]:
+    def _dots(self) -> tuple[YarnSurface, F32, float]:
         cloth, warps, wefts = self._ground()
         repeats = int(self.rng.choice([2, 3, 4, 5, 6]))
         grid = (np.arange(self.size, dtype=np.float32) + 0.5) / self.size * repeats
@@ -357,7 +301,7 @@ class _Loom:
         self._set((repeats, repeats), (warps / 2, wefts / 2), (warps, wefts))
         return cloth, self._mix(index), 0.8
 
-    def _floral(self) -> tuple[Cloth, F32, float]:
+    def _floral(self) -> tuple[YarnSurface, F32, float]:
         cloth, warps, wefts = self._ground()
         repeats = int(self.rng.choice([2, 3]))
         index = floral_print(self.rng, self.size, repeats, self.k)

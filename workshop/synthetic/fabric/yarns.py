@@ -18,7 +18,7 @@ Index = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Cloth:
+class YarnSurface:
     """A yarn surface. ``height`` and ``shade`` (N, N): relief, and the light that the gaps keep back.
 
     ``across`` and ``along`` (N, N): the index of the warp yarn (or wale) and of the weft yarn (or
@@ -75,7 +75,7 @@ def woven(
     wander: float = 0.12,
     slub: float = 0.12,
     relief: float = 1.0,
-) -> Cloth:
+) -> YarnSurface:
     """Two systems of yarns interlaced by ``plan``; ``warps`` and ``wefts`` are yarns on the torus.
 
     ``wander``: how far yarns stray, in yarn widths; ``slub``: spread of a yarn's thickness along it.
@@ -114,7 +114,7 @@ def woven(
     twist = np.sin(2 * np.pi * (run * 2.0 + cross * 1.3))
     height = height + 0.05 * twist * round_
     shade = 0.5 + 0.55 * np.clip(height, 0, 1.2) ** 0.8 + 0.04 * twist * round_
-    return Cloth(
+    return YarnSurface(
         (height * relief).astype(np.float32),
         _level(1.0 + relief * (shade - shade.mean())),
         np.broadcast_to(i, up.shape),
@@ -125,7 +125,7 @@ def woven(
 
 def knitted(
     rng: np.random.Generator, size: int, wales: int, courses: int, rib: int = 0, *, wander: float = 0.06
-) -> Cloth:
+) -> YarnSurface:
     """Weft knit: columns of V-shaped loops; with ``rib`` > 0, that many wales face and as many back."""
     grid = (np.arange(size, dtype=np.float32) + 0.5) / size
     pitch = size / max(wales, courses)
@@ -155,7 +155,7 @@ def knitted(
         back = 0.15 + 0.35 * purl
         height = face * (0.45 + 0.55 * height) + (1 - face) * back * 0.6
         shade = 0.42 + 0.6 * np.clip(height, 0, 1.2)
-    return Cloth(
+    return YarnSurface(
         height.astype(np.float32),
         _level(shade),
         np.broadcast_to(i, height.shape),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mirror.shading.spherical_harmonics import LUMINANCE_RGB
+from mirror.shading.colour import LUMINANCE_RGB, to_srgb
 from mirror.types import F32, F64, Picture, cv
 
 
@@ -32,20 +32,13 @@ class Response:
         linear = cv.GaussianBlur(linear, (0, 0), self.blur)
         deviation = np.sqrt(self.read**2 + self.shot**2 * np.clip(linear, 0, 1))
         linear = linear + deviation * rng.standard_normal(linear.shape, np.float32)
-        encoded = encode(np.clip(linear, 0, 1))
+        encoded = to_srgb(np.clip(linear, 0, 1))
         bent = encoded + self.contrast * encoded * (1 - encoded) * (encoded - 0.45)
         frame = np.rint(np.clip(bent, 0, 1) * 255).astype(np.uint8)[..., ::-1]
         done, packed = cv.imencode(".jpg", frame, [cv.IMWRITE_JPEG_QUALITY, self.quality])
         assert done  # noqa: S101 - JPEG takes any 8-bit picture
         picture: Picture = cv.imdecode(packed, cv.IMREAD_COLOR)
         return picture
-
-
-def encode(linear: F32) -> F32:
-    """Linear 0..1 to sRGB 0..1."""
-    low = 12.92 * linear
-    high = 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055
-    return np.where(linear <= 0.0031308, low, high).astype(np.float32)
 
 
 def response(radiance: F32, person: NDArray[np.bool_], illuminant: F64, rng: np.random.Generator) -> Response:

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from mirror.errors import MirrorError
-from mirror.shading.spherical_harmonics import LUMINANCE_RGB, irradiance
+from mirror.shading.colour import LUMINANCE_RGB
+from mirror.shading.spherical_harmonics import irradiance
 from mirror.types import F32, F64, cv
 
 RAYS = 96  # directions in which shadows are known

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
 from inference.body.kinematics import Pose, exp_so3
-from inference.body.model import BONES, REGIONS, BodyModel, rest_normals
+from inference.body.model import BONES, REGIONS, BodyModel
+from inference.body.surface import vertex_normals
 from inference.fit.fitter import FACING, Fit
-from inference.light.analytic import TO_LINEAR
+from mirror.shading.colour import LINEAR_OF_BYTE
 from mirror.types import F32, F64, Picture, cv
-from render.garments.cloth import Cloth
+from render.garments.cloth import WornGarment
 from render.garments.fabric import list_fabrics, load_fabric
 from render.garments.garment import list_garments, load_garment
 from render.garments.mesh import SkinnedMesh, dense_weights, skin_points
@@ -34,7 +35,7 @@ _ENDS_OF_SKIN = np.array([[244, 208, 186], [222, 176, 146], [186, 132, 100], [12
 
 
 @dataclass(frozen=True)
-class Figure:
+class Mannequin:
     """One person before a camera. All per covered pixel (P,) or per vertex used (U,).
 
     ``where`` (P,) indexes the flat picture of ``size`` (w, h); ``vertices``, ``shares`` (P, 3) and ``albedo``
@@ -79,7 +80,7 @@ class _Part:
     recede: F32
 
 
-class FigureMaker:
+class MannequinMaker:
     """Makes figures; slow to start (the paint's layers), so keep one."""
 
     def __init__(self, model: BodyModel) -> None:
@@ -96,7 +97,7 @@ class FigureMaker:
 
     def make(
         self, rng: np.random.Generator, size: tuple[int, int] | None = None, plain: bool = False
-    ) -> Figure:
+    ) -> Mannequin:
         """A figure; everything of it from ``rng``, but for a ``size`` (w, h) asked for.
 
         ``plain``: in painted clothes only.
@@ -149,7 +150,7 @@ class FigureMaker:
         open_ = (visible * cosine).sum(1) / np.maximum(cosine.sum(1), 1e-6)
         mask = np.zeros(size[0] * size[1], np.uint8)
         mask[where] = 255
-        return Figure(
+        return Mannequin(
             size=size,
             camera=camera,
             rotation=rotation,
@@ -201,14 +202,14 @@ class FigureMaker:
         points = skin_points(rest, shares, skin)
         if mesh is self._skin:
             count = len(self.model.vertices)
-            normals = np.tile(rest_normals(points[:count], self.model.faces), (2, 1))
+            normals = np.tile(vertex_normals(points[:count], self.model.faces), (2, 1))
         else:
             turned = (shares @ skin[:, :, :3].reshape(len(skin), 9)).reshape(-1, 3, 3)
             normals = np.einsum("nij,nj->ni", turned, mesh.normals)
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
         return _Part(points, normals, mesh.faces, np.full(len(points), recede, np.float32))
 
-    def _clothes(self, rng: np.random.Generator) -> list[Cloth]:
+    def _clothes(self, rng: np.random.Generator) -> list[WornGarment]:
         if rng.uniform() < 0.4:
             return []  # in what is painted
         by_slot: dict[str, list[str]] = {}
@@ -234,7 +235,7 @@ class FigureMaker:
         column = np.clip((at[:, 0] * width).astype(int), 0, width - 1)
         row = np.clip((at[:, 1] * height).astype(int), 0, height - 1)
         mixed = self._layers[row, column] @ _colours(rng)
-        return np.asarray(TO_LINEAR[np.clip(np.rint(mixed), 0, 255).astype(np.uint8)])
+        return np.asarray(LINEAR_OF_BYTE[np.clip(np.rint(mixed), 0, 255).astype(np.uint8)])
 
 
 def _pose(rng: np.random.Generator) -> F64:
@@ -271,10 +272,10 @@ def _colours(rng: np.random.Generator) -> F32:
         hair = np.full(3, rng.uniform(90, 220))
     elif rng.uniform() < 0.12:
         hair = skin * 0.97  # shaved
-    cloth = TO_LINEAR.searchsorted(
+    cloth = LINEAR_OF_BYTE.searchsorted(
         rng.uniform(0.01, 0.85) * np.clip(1 + rng.uniform(0, 0.5) * rng.standard_normal(3), 0.05, 1.6)
     )
-    below = TO_LINEAR.searchsorted(
+    below = LINEAR_OF_BYTE.searchsorted(
         rng.uniform(0.01, 0.6) * np.clip(1 + 0.2 * rng.standard_normal(3), 0.1, 1.6)
     )
     paint = np.array([1.0, 0.55, 0.55]) if rng.uniform() < 0.2 else np.ones(3)  # lipstick
@@ -298,7 +299,7 @@ def _colours(rng: np.random.Generator) -> F32:
     return np.stack([palette[name] for name in COLOURS]).astype(np.float32)
 
 
-def _woven(cloth: Cloth, corners: NDArray[np.intp], shares: F32) -> F32:
+def _woven(cloth: WornGarment, corners: NDArray[np.intp], shares: F32) -> F32:
     """Linear albedo of points of a garment, its folds' shade in it."""
     mesh = cloth.mesh
     assert mesh.texcoords is not None  # noqa: S101 - garments have them
@@ -307,7 +308,7 @@ def _woven(cloth: Cloth, corners: NDArray[np.intp], shares: F32) -> F32:
     size = np.clip(np.rint(repeat / _TEXEL_M), 1, cloth.albedo.shape[1::-1]).astype(int)
     tile = cv.resize(cloth.albedo, tuple(int(n) for n in size), interpolation=cv.INTER_AREA)
     texel = (np.mod(at / repeat, 1.0) * size).astype(int) % size
-    albedo = TO_LINEAR[tile[texel[:, 1], texel[:, 0]]]
+    albedo = LINEAR_OF_BYTE[tile[texel[:, 1], texel[:, 0]]]
     if cloth.detail is not None and mesh.detail_uv is not None:
         uv = np.einsum("pk,pkd->pd", shares, mesh.detail_uv[corners])
         pixel = np.clip(

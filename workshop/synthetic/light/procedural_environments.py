@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mirror.shading.spherical_harmonics import blackbody_rgb
+from mirror.shading.temperature import blackbody_rgb
 from mirror.types import F32, F64, cv
 from workshop.synthetic.light.environment import Environment, directions_of
 

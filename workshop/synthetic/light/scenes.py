@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.light.analytic import sh_basis
 from mirror.errors import MirrorError
+from mirror.shading.spherical_harmonics import sh_basis
 from mirror.types import F32, F64, Picture, cv
 from workshop.synthetic.light.camera_response import response
 from workshop.synthetic.light.environment import Environment, read_hdr
-from workshop.synthetic.light.mannequins import Figure
+from workshop.synthetic.light.mannequins import Mannequin
 from workshop.synthetic.light.procedural_environments import synthetic
 
 #: Never trained on: the names of HDR pictures begin with one of these.
@@ -87,7 +87,7 @@ def training_surroundings(folder: Path | None, seed: int, rooms: int = _ROOMS) -
     return Surroundings(hdr_pictures(folder, held=False), rooms, seed)
 
 
-def shot(figure: Figure, around: Environment, rng: np.random.Generator, plain: float = 0.0) -> Scene:
+def shot(figure: Mannequin, around: Environment, rng: np.random.Generator, plain: float = 0.0) -> Scene:
     """The figure photographed in its surroundings.
 
     ``plain``: how often a wall close behind, lit as a wall there would be, hides the room.

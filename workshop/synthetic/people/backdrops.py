@@ -13,7 +13,7 @@ _CEILING_M = 2.9
 
 
 @dataclass(frozen=True)
-class Room:
+class BackdropRoom:
     """A box around the person, seeded. Distances of its walls from the person in metres."""
 
     seed: int
@@ -69,7 +69,7 @@ class Camera:
 class Backdrop:
     """A room seen by a camera: ``picture`` (H, W, 3) float32 BGR, and the floor's places for shadows."""
 
-    def __init__(self, room: Room, camera: Camera, light: float, tint: F64) -> None:
+    def __init__(self, room: BackdropRoom, camera: Camera, light: float, tint: F64) -> None:
         rng = np.random.default_rng(room.seed)
         centre, rays = camera.rays(2)
         planes = (

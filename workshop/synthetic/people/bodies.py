@@ -11,11 +11,12 @@ from safetensors import SafetensorError, safe_open
 from scipy.spatial import cKDTree
 
 from inference.body.model import BodyModel
+from inference.body.surface import welded_normals
 from mirror.errors import MirrorError
 from mirror.types import F32
-from render.garments.cloth import Cloth
+from render.garments.cloth import WornGarment
 from render.garments.garment import Garment
-from render.garments.mesh import SkinnedMesh, vertex_normals
+from render.garments.mesh import SkinnedMesh
 
 _PEOPLE = Path(__file__).resolve().parent / "data" / "people.safetensors"
 _NEIGHBOURS = 6  # points of the skin that carry a point of a garment
@@ -50,7 +51,7 @@ class TrueBody:
         positions = (positions + (weight[..., None] * self.residual[index]).sum(1)).astype(np.float32)
         return SkinnedMesh(
             positions=positions,
-            normals=vertex_normals(positions, garment.faces),
+            normals=welded_normals(positions, garment.faces),
             faces=garment.faces,
             joints=garment.joints,
             weights=garment.weights,
@@ -105,6 +106,6 @@ def of_one_shape(model: BodyModel, vertices: F32, joints: F32, landmarks: F32) -
     )
 
 
-def cloth_on(body: TrueBody, garment: Garment, cloth: Cloth) -> Cloth:
+def cloth_on(body: TrueBody, garment: Garment, cloth: WornGarment) -> WornGarment:
     """``cloth`` (of ``garment``, as the mirror draws it) on this body instead of on the mean one."""
     return replace(cloth, mesh=body.wear(garment), size_steps=0.0, anchors=dict(garment.anchors))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mirror.types import Picture
 from render.gpu import gl
-from workshop.synthetic.people.mannequins import SKIN, Figure, dressed
+from workshop.synthetic.people.mannequins import SKIN, Mannequin, dressed
 from workshop.synthetic.people.scenes import Scene
 
 
@@ -18,7 +18,7 @@ class BareTruth:
         camera, body = scene.camera(), scene.body(0)
         self._context = gl.Context()
         clothes = [dressed(body, name) for name in (scene.bottom, scene.top)]
-        self._figure = Figure(camera.size, body, scene.look(0), clothes)
+        self._figure = Mannequin(camera.size, body, scene.look(0), clothes)
         self._lens = camera.lens
         self._light = scene.light_sh(camera)
 

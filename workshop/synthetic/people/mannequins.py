@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from inference.body.model import REGIONS, BodyModel
+from inference.body.surface import welded_normals
 from mirror.types import F32, F64
-from render.garments.cloth import Cloth
+from render.garments.cloth import WornGarment
 from render.garments.fabric import load_fabric
 from render.garments.garment import load_garment
-from render.garments.mesh import INWARD_M, SkinnedMesh, vertex_normals
+from render.garments.mesh import INWARD_M, SkinnedMesh
 from render.garments.outfit import cloth_of
 from render.gpu.id_buffer import Box
 from render.gpu.renderer import FAR_M, NEAR_M, GarmentRenderer
 from workshop.synthetic.people.bodies import TrueBody, cloth_on
-from workshop.synthetic.people.painted_mannequin import Look, figure, hairiness
+from workshop.synthetic.people.painted_mannequin import Appearance, figure, hairiness
 
 # isort: split
 from OpenGL import GL
@@ -57,11 +58,11 @@ class Seen:
     depth: F32 | None
 
 
-class Figure:
+class Mannequin:
     """A body in some clothes, ready to draw. Needs a current ``gl.Context``."""
 
     def __init__(
-        self, size: tuple[int, int], body: TrueBody, look: Look | None, cloths: Sequence[Cloth]
+        self, size: tuple[int, int], body: TrueBody, look: Appearance | None, cloths: Sequence[WornGarment]
     ) -> None:
         self._size = size
         parts = body_parts(body.model, look, cloths)
@@ -105,7 +106,7 @@ class Figure:
 class Alone:
     """A garment on a body, drawn without the body: what of it there is to be hidden."""
 
-    def __init__(self, size: tuple[int, int], body: TrueBody, cloth: Cloth) -> None:
+    def __init__(self, size: tuple[int, int], body: TrueBody, cloth: WornGarment) -> None:
         self._size = size
         self.renderer = TruthRenderer(*size, None)
         self.renderer.dress([cloth])
@@ -125,7 +126,7 @@ class Alone:
         self.renderer.delete()
 
 
-def dressed(body: TrueBody, garment: str, fabric: str | None = None, bulk_m: float = 0.0) -> Cloth:
+def dressed(body: TrueBody, garment: str, fabric: str | None = None, bulk_m: float = 0.0) -> WornGarment:
     """A wardrobe's garment on this body, standing off by ``bulk_m`` more than it is cut to."""
     page = load_garment(garment)
     cloth = cloth_on(body, page, cloth_of(page, load_fabric(fabric or page.default_fabric), "M"))
@@ -138,17 +139,19 @@ def dressed(body: TrueBody, garment: str, fabric: str | None = None, bulk_m: flo
     off = bulk_m * (1 + 0.12 * wave)[:, None].astype(np.float32)
     positions = (mesh.positions + off * mesh.normals).astype(np.float32)
     return replace(
-        cloth, mesh=replace(mesh, positions=positions, normals=vertex_normals(positions, mesh.faces))
+        cloth, mesh=replace(mesh, positions=positions, normals=welded_normals(positions, mesh.faces))
     )
 
 
-def body_parts(model: BodyModel, look: Look | None, cloths: Sequence[Cloth]) -> dict[int, Cloth]:
+def body_parts(
+    model: BodyModel, look: Appearance | None, cloths: Sequence[WornGarment]
+) -> dict[int, WornGarment]:
     """The painted figure cut into ``PARTS``; skin under cloth is drawn in so that it cannot poke through."""
     whole = figure(model, look)
     count = len(model.vertices)
     inward = np.array([INWARD_M.get(r, 0.0) for r in range(len(REGIONS))], np.float32)[model.region]
     inward = inward * under(model, cloths)
-    normals = vertex_normals(model.vertices, model.faces)
+    normals = welded_normals(model.vertices, model.faces)
     positions = whole.mesh.positions - np.tile(inward[:, None] * normals, (2, 1))
     base = replace(whole.mesh, positions=positions.astype(np.float32))
 
@@ -169,12 +172,12 @@ def body_parts(model: BodyModel, look: Look | None, cloths: Sequence[Cloth]) -> 
     }
 
 
-def under(model: BodyModel, cloths: Sequence[Cloth]) -> F32:
+def under(model: BodyModel, cloths: Sequence[WornGarment]) -> F32:
     """How far (V,), 0 to 1, each point of the skin lies under cloth."""
     if not cloths:
         return np.zeros(len(model.vertices), np.float32)
     points = np.concatenate([c.mesh.positions for c in cloths])
-    normals = vertex_normals(model.vertices, model.faces)
+    normals = welded_normals(model.vertices, model.faces)
     index = cKDTree(points).query(model.vertices)[1]
     gap = points[index] - model.vertices
     outward = (gap * normals).sum(1)
@@ -198,7 +201,7 @@ def _only(mesh: SkinnedMesh, faces: NDArray[np.bool_]) -> SkinnedMesh:
     )
 
 
-def stool(hip_m: float, components: int) -> Cloth:
+def stool(hip_m: float, components: int) -> WornGarment:
     """A box to sit on, its top ``hip_m`` high; bound to bone 0."""
     half, deep = _STOOL_M
     corners = np.array([(x, y, z) for y in (0.0, hip_m) for z in (-deep, deep) for x in (-half, half)])
@@ -209,7 +212,7 @@ def stool(hip_m: float, components: int) -> Cloth:
     weights = np.tile(np.array([1, 0, 0, 0], np.float32), (24, 1))
     mesh = SkinnedMesh(
         positions=points,
-        normals=vertex_normals(points + 1e-4 * np.arange(24)[:, None] // 4, faces),
+        normals=welded_normals(points + 1e-4 * np.arange(24)[:, None] // 4, faces),
         faces=faces.astype(np.int32),
         joints=joints,
         weights=weights,
@@ -217,4 +220,4 @@ def stool(hip_m: float, components: int) -> Cloth:
         texcoords=np.tile(np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32), (6, 1)),
     )
     paint = np.full((8, 8, 3), (96, 84, 72), np.uint8)
-    return Cloth("stool", mesh, paint, None, (1.0, 1.0), trimmed=False)
+    return WornGarment("stool", mesh, paint, None, (1.0, 1.0), trimmed=False)

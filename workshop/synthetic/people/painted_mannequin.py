@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.model import LANDMARKS, REGIONS, BodyModel
+from inference.body.surface import welded_normals
 from mirror.types import Floats, cv
-from render.garments.cloth import Cloth
-from render.garments.mesh import SkinnedMesh, vertex_normals
+from render.garments.cloth import WornGarment
+from render.garments.mesh import SkinnedMesh
 
 Colour = tuple[int, int, int]
 
@@ -25,7 +26,7 @@ _FEET = (REGIONS.index("left_foot"), REGIONS.index("right_foot"))
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """Colours of a figure (RGB, sRGB) and how finely it is painted; None for clothes not painted on.
 
     strand_px: width of a strand of hair; half_m: half the width of a chart.
@@ -54,8 +55,8 @@ class Look:
     height_m: float = 1.75
 
 
-DEMO = Look()
-COLOURS = tuple(f.name for f in fields(Look) if not f.name.endswith(("_m", "_px")))
+DEMO = Appearance()
+COLOURS = tuple(f.name for f in fields(Appearance) if not f.name.endswith(("_m", "_px")))
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class _Chart:
     """Millimetre paper over the rest pose: body x, y in metres to pixels of the paint."""
 
     back: bool
-    look: Look
+    look: Appearance
 
     def pixels(self, points: Floats) -> Floats:
         """(N, 2+) body x, y to (N, 2) px."""
@@ -73,7 +74,7 @@ class _Chart:
         return np.stack([x * scale + offset, (self.look.height_m - points[:, 1]) * scale], axis=1)
 
 
-def figure(model: BodyModel, look: Look | None = DEMO) -> Cloth:
+def figure(model: BodyModel, look: Appearance | None = DEMO) -> WornGarment:
     """The painted figure as one garment over its whole skin, hair standing off the skull.
 
     Grey all over without a ``look``.
@@ -83,16 +84,18 @@ def figure(model: BodyModel, look: Look | None = DEMO) -> Cloth:
         picture = np.full((1, 1, 3), 128, np.uint8)
     else:
         picture = _paint(model, mesh.positions[: len(model.vertices)], back, look)
-    return Cloth(name="figure", mesh=mesh, albedo=picture, relief=None, repeat_m=(1.0, 1.0), trimmed=False)
+    return WornGarment(
+        name="figure", mesh=mesh, albedo=picture, relief=None, repeat_m=(1.0, 1.0), trimmed=False
+    )
 
 
-def surface(model: BodyModel, look: Look = DEMO) -> tuple[SkinnedMesh, NDArray[np.bool_]]:
+def surface(model: BodyModel, look: Appearance = DEMO) -> tuple[SkinnedMesh, NDArray[np.bool_]]:
     """The figure's skin with hair and shoes, and which faces (F,) the chart of the back holds.
 
     Vertices where the charts meet are doubled: the second half of all belongs to the back. The
     texture coordinates go from 0 to 1 over the picture.
     """
-    normals = vertex_normals(model.vertices, model.faces)
+    normals = welded_normals(model.vertices, model.faces)
     positions = model.vertices + thickness(model)[:, None] * normals
     back = normals[model.faces].mean(axis=1)[:, 2] < -0.12
     faces = model.faces + np.where(back, len(positions), 0)[:, None]
@@ -110,7 +113,7 @@ def surface(model: BodyModel, look: Look = DEMO) -> tuple[SkinnedMesh, NDArray[n
     return mesh, back
 
 
-def layers(model: BodyModel, look: Look) -> NDArray[np.float32]:
+def layers(model: BodyModel, look: Appearance) -> NDArray[np.float32]:
     """The paint's layers (H, W, n) over ``figure``'s picture, one for each of ``COLOURS`` in order.
 
     The paint in any colours is their sum weighted by the layers: every stroke is a blend. Only how finely
@@ -128,7 +131,7 @@ def layers(model: BodyModel, look: Look) -> NDArray[np.float32]:
     return np.concatenate(painted, axis=2, dtype=np.float32)[..., : len(COLOURS)]
 
 
-def _size(look: Look) -> tuple[int, int]:
+def _size(look: Appearance) -> tuple[int, int]:
     return round(4 * look.half_m * look.px_per_m), round(look.height_m * look.px_per_m)
 
 
@@ -160,7 +163,9 @@ def thickness(model: BodyModel) -> NDArray[np.float32]:
     return thickness
 
 
-def _paint(model: BodyModel, positions: Floats, back: NDArray[np.bool_], look: Look) -> NDArray[np.uint8]:
+def _paint(
+    model: BodyModel, positions: Floats, back: NDArray[np.bool_], look: Appearance
+) -> NDArray[np.uint8]:
     px_per_m, half_m = look.px_per_m, look.half_m
     width, height = _size(look)
     region, z = _rasterised(model, positions, back, (width, height), look)
@@ -188,7 +193,7 @@ def _paint(model: BodyModel, positions: Floats, back: NDArray[np.bool_], look: L
 
 
 def _rasterised(
-    model: BodyModel, positions: Floats, back: NDArray[np.bool_], size: tuple[int, int], look: Look
+    model: BodyModel, positions: Floats, back: NDArray[np.bool_], size: tuple[int, int], look: Appearance
 ) -> tuple[NDArray[np.uint8], Floats]:
     """Region and body z of every pixel of the paint, grown a little beyond the charts' edges."""
     region = np.full((size[1], size[0]), 255, np.uint8)
@@ -224,7 +229,7 @@ def _clothe(
     y: Floats,
     front: NDArray[np.bool_],
     rng: np.random.Generator,
-    look: Look,
+    look: Appearance,
 ) -> None:
     """A plain short-sleeved shirt, trousers and shoes."""
     neck = model.joints[4]
@@ -249,7 +254,7 @@ def _clothe(
 
 
 def _face(
-    model: BodyModel, picture: Floats, region: NDArray[np.uint8], front: NDArray[np.bool_], look: Look
+    model: BodyModel, picture: Floats, region: NDArray[np.uint8], front: NDArray[np.bool_], look: Appearance
 ) -> None:
     """Brows, eyes, shades of nose and cheek, lips."""
     chart = _Chart(False, look)

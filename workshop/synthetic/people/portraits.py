@@ -13,7 +13,7 @@ from mirror import models
 from mirror.types import F64
 from workshop.synthetic.people.backdrops import Backdrop
 from workshop.synthetic.people.bodies import TrueBody
-from workshop.synthetic.people.mannequins import Figure, dressed
+from workshop.synthetic.people.mannequins import Mannequin, dressed
 from workshop.synthetic.people.motions import Choreography, Motion
 from workshop.synthetic.people.scenes import Actor, Scene, Wear, backdrop_room
 
@@ -85,7 +85,7 @@ def observed(
     body, camera = scene.body(0), scene.camera()
     backdrop = Backdrop(backdrop_room(scene), camera, scene.brightness, np.array(scene.tint))
     cloths = [dressed(body, w.garment, w.fabric, w.bulk_m) for w in scene.actors[0].worn]
-    figure = Figure(camera.size, body, scene.look(0), cloths)
+    figure = Mannequin(camera.size, body, scene.look(0), cloths)
     light = scene.light_sh(camera)
     tracker = PoseTracker(
         models.path("pose_landmarker_full.task"), models.path("face_detection_full_range_sparse.tflite")

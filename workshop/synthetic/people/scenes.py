@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mirror.types import F64
-from workshop.synthetic.people.backdrops import Camera, Room
+from workshop.synthetic.people.backdrops import BackdropRoom, Camera
 from workshop.synthetic.people.bodies import TrueBody, load_people
 from workshop.synthetic.people.motions import MOTIONS, Motion
-from workshop.synthetic.people.painted_mannequin import Look
+from workshop.synthetic.people.painted_mannequin import Appearance
 
 WIDTH, HEIGHT = 1280, 720
 
@@ -104,14 +104,14 @@ class Scene:
         """An actor's body."""
         return load_people()[self.actors[number].body]
 
-    def look(self, number: int) -> Look:
+    def look(self, number: int) -> Appearance:
         """An actor's skin and hair; no clothes painted on."""
         actor = self.actors[number]
         skin, shade, lips, blush = _SKINS[actor.look % len(_SKINS)]
         hair = _HAIRS[(actor.look * 3 + 1) % len(_HAIRS)]
         model = self.body(number).model
         return replace(
-            Look(),
+            Appearance(),
             skin=skin,
             shade=shade,
             lips=lips,
@@ -127,7 +127,7 @@ class Scene:
 
     def light_sh(self, camera: Camera) -> F64:
         """(9, 3) irradiance as in ``messages.Light``: a window and a room around."""
-        from inference.light.analytic import lamp_sh, uniform_sh
+        from mirror.shading.spherical_harmonics import lamp_sh, uniform_sh
 
         towards = camera.rotation @ (np.array(self.light) / np.linalg.norm(self.light))
         level = 0.45 * uniform_sh() + 0.55 * lamp_sh(towards)
@@ -210,9 +210,9 @@ def all_scenes() -> list[Scene]:
     return out
 
 
-def backdrop_room(scene: Scene) -> Room:
+def backdrop_room(scene: Scene) -> BackdropRoom:
     """The room of a scene, deep enough for who passes behind."""
-    return Room(scene.room, back_m=2.2 if len(scene.actors) > 1 else 1.5)
+    return BackdropRoom(scene.room, back_m=2.2 if len(scene.actors) > 1 else 1.5)
 
 
 def chosen(names: Sequence[str]) -> list[Scene]:

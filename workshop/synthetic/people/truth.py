@@ -33,7 +33,7 @@ from workshop.synthetic.people.mannequins import (
     ROOM,
     TOP,
     Alone,
-    Figure,
+    Mannequin,
     TruthRenderer,
     dressed,
     stool,
@@ -141,7 +141,7 @@ class _Stage:
             for i, actor in enumerate(scene.actors)
         ]
         self._came = [
-            Figure(
+            Mannequin(
                 size,
                 scene.body(i),
                 scene.look(i),
@@ -151,7 +151,7 @@ class _Stage:
         ]
         body = scene.body(0)
         top, bottom = dressed(body, scene.top), dressed(body, scene.bottom)
-        self._in_top, self._in_bottom = (Figure(size, body, None, [c]) for c in (top, bottom))
+        self._in_top, self._in_bottom = (Mannequin(size, body, None, [c]) for c in (top, bottom))
         self._top = Alone(size, body, top)
         self._stool: TruthRenderer | None = None
 
@@ -251,7 +251,7 @@ class _Stage:
             composite(picture, drawing)
 
     def _delete(self) -> None:
-        drawn: list[Figure | Alone] = [*self._came, self._in_top, self._in_bottom, self._top]
+        drawn: list[Mannequin | Alone] = [*self._came, self._in_top, self._in_bottom, self._top]
         for thing in drawn:
             thing.delete()
         if self._stool is not None:

@@ -30,7 +30,7 @@ from mirror.errors import MirrorError
 from mirror.types import F32, cv
 from workshop.tailor.alike.augment import Setting, Worn, at_rest, dress, rest
 from workshop.tailor.alike.raster import rasterise
-from workshop.tailor.alike.surface import Cloth
+from workshop.tailor.alike.surface import PanelSurface
 from workshop.tailor.atlas import Atlas
 
 CHANNELS = ("cloth", "x", "y", "z", "nx", "ny", "nz", "bend_most", "bend_least", "panel", "seam")
@@ -99,7 +99,7 @@ class Tailor:
 
     def __init__(self, garment: Mesh, model: BodyModel) -> None:
         self._garment, self._model = garment, model
-        self.cloth = Cloth.of(garment.vertices, garment.faces, garment.uv)
+        self.cloth = PanelSurface.of(garment.vertices, garment.faces, garment.uv)
         self._area = self.cloth.area(garment.vertices)
         used = np.unique(self.cloth.faces)
         flat = self.cloth.uv[used]

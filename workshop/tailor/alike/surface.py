@@ -19,7 +19,7 @@ _APART_M = 1e4  # lays panels so far from one another that no seam of another on
 
 
 @dataclass(frozen=True)
-class Cloth:
+class PanelSurface:
     """Triangles cut open along their seams, as a garment's file has them.
 
     ``faces`` (F, 3); ``uv`` (V, 2) metres of cloth; ``weld`` (V,): vertices that meet at a seam share
@@ -32,7 +32,7 @@ class Cloth:
     panel: I64
 
     @classmethod
-    def of(cls, rest: F32, faces: NDArray[np.integer], uv: F32) -> Cloth:
+    def of(cls, rest: F32, faces: NDArray[np.integer], uv: F32) -> PanelSurface:
         """From rest vertices (V, 3), faces (F, 3) and texture coordinates (V, 2), all in metres."""
         triangles = faces.astype(np.int64)
         _, weld = np.unique(rest.round(5), axis=0, return_inverse=True)

@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inference.fabric.classes import NAMES
 from inference.fabric.lattice import NOISE, STYLE
 from inference.fabric.weights import PRIORS
-from workshop.synthetic.fabric.weave import NAMES
 from workshop.train.fabric.network import Encoder, Generator
 from workshop.train.fabric.swatches import SwatchSet
 

@@ -188,11 +188,11 @@ def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
 
 def sample(options: argparse.Namespace) -> int:
     """Run ``mirror fabric sample``."""
+    from inference.fabric.classes import check_class
     from inference.fabric.generator import SHIPPED, FabricGenerator
+    from inference.fabric.palette import parse_palette
     from inference.fabric.sample import Blend, write_fabric
     from inference.fabric.sample import sample as run
-    from mirror.shading.colour import parse_palette
-    from workshop.synthetic.fabric.weave import check_class
 
     check_class(options.fabric_class)
     palette, size = parse_palette(options.palette), _size(options.size)

@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from inference.fabric.classes import CLASSES, COLOURS, NAMES, PATTERNED, check_class
+from inference.fabric.palette import parse_palette, random_palette, write_palette
 from mirror.errors import MirrorError
-from mirror.shading.colour import parse_palette, redye, to_linear, to_srgb, write_palette
+from mirror.shading.colour import to_linear, to_srgb
 from mirror.types import F32
-from workshop.synthetic.fabric.weave import CLASSES, COLOURS, NAMES, PATTERNED, check_class, random_palette
+from workshop.synthetic.fabric.dyes import redye
 from workshop.train.fabric.labels import (
     Repeat,
     find_palette,

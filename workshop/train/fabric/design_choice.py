@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from inference.fabric.classes import NAMES, PATTERNED
+from inference.fabric.palette import random_palette
 from inference.fabric.weights import PRIORS
 from mirror.errors import MirrorError
 from mirror.shading.colour import to_lab
 from mirror.types import F32
-from workshop.synthetic.fabric.weave import NAMES, PATTERNED, random_palette
 from workshop.train.fabric.batches import batch_tensors, draw_noise, pictured_odds
 from workshop.train.fabric.losses import standardise
 from workshop.train.fabric.network import Encoder, Generator, Recogniser, linear_from_srgb

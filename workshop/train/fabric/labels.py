@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from mirror.shading.colour import delta_e, dominant_colours, to_lab, to_linear
+from inference.fabric.classes import COLOURS, NAMES
+from inference.fabric.palette import random_palette
+from mirror.shading.colour import delta_e, to_lab, to_linear
 from mirror.types import F32
-from workshop.synthetic.fabric.weave import COLOURS, NAMES, random_palette, weave
+from workshop.synthetic.fabric.dyes import dominant_colours
+from workshop.synthetic.fabric.weave import weave
 
 #: Words in a file's name that tell the class better than its pixels do.
 _WORDS = {

@@ -27,8 +27,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from inference.fabric.classes import NAMES
 from inference.fabric.lattice import DESIGN, HARMONICS, LEARNED, LEVELS, NOISE, REACH, STYLE
-from workshop.synthetic.fabric.weave import NAMES
 from workshop.train.fabric.design import Design
 
 SLOTS = 4  # colours of a palette at most

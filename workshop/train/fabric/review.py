@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
+from inference.fabric.classes import check_class
+from inference.fabric.palette import parse_palette
 from mirror.errors import MirrorError
-from mirror.shading.colour import parse_palette
-from workshop.synthetic.fabric.weave import check_class
 
 FILE = "review.toml"
 

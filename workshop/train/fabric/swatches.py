@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.fabric.classes import COLOURS, NAMES
+from inference.fabric.palette import random_palette
 from mirror.errors import MirrorError
-from workshop.synthetic.fabric.weave import COLOURS, NAMES, random_palette, weave
+from workshop.synthetic.fabric.weave import weave
 
 TILE = 128  # px, the side of a training tile
 FORMAT = 2

@@ -27,10 +27,10 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from inference.fabric.classes import NAMES, PATTERNED
 from inference.fabric.lattice import STYLE
 from inference.fabric.weights import Priors, save_weights
 from mirror.errors import MirrorError
-from workshop.synthetic.fabric.weave import NAMES, PATTERNED
 from workshop.train.checkpoint import changed_settings, read_checkpoint, write_checkpoint
 from workshop.train.fabric.batches import batch_tensors, choose_designs, draw_noise, sample_sheet
 from workshop.train.fabric.losses import (

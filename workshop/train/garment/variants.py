@@ -20,11 +20,11 @@ from safetensors.numpy import save_file
 
 from inference.body import model as body_model
 from inference.body.model import BodyModel
+from inference.body.surface import welded_normals
 from mirror.errors import MirrorError
 from mirror.types import F32
 from render.garments import simplify
 from render.garments.garment import BASE_SIZE, Kind
-from render.garments.mesh import vertex_normals
 from workshop.tailor import cut_page, cutter
 
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -58,7 +58,7 @@ class Variant:
         vertices = self.vertices + steps * self.size_target
         if shape is not None:
             vertices = vertices + np.tensordot(np.asarray(shape, np.float32), self.shape_targets, 1)
-        return vertices, vertex_normals(vertices, self.faces)
+        return vertices, welded_normals(vertices, self.faces)
 
 
 def draw_cut(kind: str, rng: np.random.Generator) -> dict[str, Any]:

@@ -30,7 +30,7 @@ PICTURES = 14  # of a person in a round
 
 
 @dataclass(frozen=True)
-class Looks:
+class PortraitSet:
     """Pictures of one person by one camera.
 
     ``landmarks`` (N, 33, 4) px, ``world`` (N, 33, 3) metres, ``masks`` (N, h, w) uint8 0..255, as
@@ -58,7 +58,7 @@ class Looks:
         part.replace(path)
 
     @classmethod
-    def load(cls, path: Path) -> Looks:
+    def load(cls, path: Path) -> PortraitSet:
         """What ``save`` wrote."""
         with np.load(path) as file:
             arrays = {name: file[name] for name in file.files}
@@ -71,14 +71,14 @@ class Looks:
         )
 
 
-def look_at(body: TrueBody, rng: np.random.Generator) -> Looks:
+def look_at(body: TrueBody, rng: np.random.Generator) -> PortraitSet:
     """One person in so many stances."""
     height, field, share = camera(rng)
     number = int(rng.integers(100_000))
     scene = portrait(body, number, 9000, wardrobe(rng), (height, field, share), rng)
     stances = [Stances(body.model).draw(rng) for _ in range(PICTURES)]
     seen = list(observed(scene, (stance.world(body.model) for stance in stances)))
-    return Looks(
+    return PortraitSet(
         person=body.number,
         landmarks=np.array([look.landmarks for _, look, _ in seen]),
         world=np.array([look.world for _, look, _ in seen]),

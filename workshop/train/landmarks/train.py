@@ -31,12 +31,12 @@ from inference.body.model import BodyModel
 from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter
 from inference.fit.landmark_residuals import landmark_weight, turn_to_ray
-from inference.pose.correction import CLIP, LAYERS, SHIPPED, UNIT_M, WEIGHTS, Correction
+from inference.pose.correction import CLIP, LAYERS, SHIPPED, UNIT_M, WEIGHTS, LandmarkCorrection
 from inference.pose.correction_features import COUNT, JOINTS, features, mirrored, mirrored_joints, parts
 from mirror.errors import MirrorError
 from mirror.types import F64
 from workshop.evaluate.fit import bodies
-from workshop.train.landmarks.dataset import Looks
+from workshop.train.landmarks.dataset import PortraitSet
 
 HIDDEN, DROPOUT = 256, 0.1
 BATCH, PASSES, RATE, DECAY, WARM_STEPS, EMA = 128, 60, 2e-3, 1e-2, 100, 0.995
@@ -76,7 +76,7 @@ def examples(folders: Sequence[Path]) -> Examples:
         raise MirrorError(f"no pictures in {', '.join(map(str, folders))}; make them first")
     model, rows = BodyModel.load(), []
     for path in paths:
-        looks = Looks.load(path)
+        looks = PortraitSet.load(path)
         camera = Intrinsics.from_field_of_view(looks.field_of_view_deg, *looks.size)
         fitter = BodyFitter(model, camera)
         for index in range(len(looks.stances)):
@@ -87,7 +87,7 @@ def examples(folders: Sequence[Path]) -> Examples:
 
 
 def _example(
-    looks: Looks, index: int, camera: Intrinsics, fitter: BodyFitter
+    looks: PortraitSet, index: int, camera: Intrinsics, fitter: BodyFitter
 ) -> tuple[F64, F64, F64, F64] | None:
     landmarks, world = looks.landmarks[index][:, [0, 1, 3]], looks.world[index]
     weight = landmark_weight(landmarks, camera)
@@ -109,7 +109,7 @@ def _example(
 
 
 class LandmarkNet(nn.Module):
-    """Three layers from features to offsets; ``Correction.offsets`` is the same in NumPy."""
+    """Three layers from features to offsets; ``LandmarkCorrection.offsets`` is the same in NumPy."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class LandmarkNet(nn.Module):
 
 
 def train(data: Examples, seed: int, passes: int = PASSES) -> dict[str, np.ndarray]:
-    """Weights for ``Correction`` from these examples and what a looking glass makes of them."""
+    """Weights for ``LandmarkCorrection`` from these examples and what a looking glass makes of them."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     both = [
@@ -202,7 +202,7 @@ def _shaken(values: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]
 
 def figures(data: Examples, weights: dict[str, np.ndarray]) -> dict[str, float]:
     """Mean errors in cm of believed landmarks and of world landmarks, before and after, and by joint."""
-    picture, deep = Correction(weights).offsets(data.values)
+    picture, deep = LandmarkCorrection(weights).offsets(data.values)
     believed = data.weight > 0.3
     before, after = (
         100 * np.minimum(np.linalg.norm(miss, axis=2), FAR_M)

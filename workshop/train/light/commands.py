@@ -69,7 +69,7 @@ def train(options: argparse.Namespace) -> int:
 
     from inference.light.weights import WEIGHTS
     from workshop.synthetic.light.scenes import HELD, training_surroundings
-    from workshop.train.light.dataset import Recipe, build, load, set_folder
+    from workshop.train.light.dataset import DatasetSpec, build, load, set_folder
     from workshop.train.light.photographs import photo_pairs
     from workshop.train.light.train import Schedule
     from workshop.train.light.train import train as run
@@ -77,7 +77,7 @@ def train(options: argparse.Namespace) -> int:
     model = BodyModel.load()
     around = training_surroundings(options.hdr, options.seed)
     sources = tuple(e.name for e in around.pictures)
-    recipe = Recipe(options.figures, options.lights, options.seed, sources)
+    recipe = DatasetSpec(options.figures, options.lights, options.seed, sources)
     folder = options.data or set_folder(recipe)
     with tqdm(total=recipe.figures, desc="people", disable=options.quiet, mininterval=2.0) as bar:
         for count in build(recipe, around, folder, model):
@@ -154,24 +154,25 @@ def add_estimate_arguments(parser: argparse.ArgumentParser) -> None:
 
 def estimate(options: argparse.Namespace) -> int:
     """Run ``mirror light estimate``."""
-    from inference.light.network import Network
-    from inference.light.tracker import LightFollower
+    from inference.light.network import LightNetwork
+    from inference.light.tracker import LightTracker
     from inference.light.weights import SHIPPED, WEIGHTS
     from mirror.cli.app import load_config
-    from mirror.shading.spherical_harmonics import colour_temperature, main_direction
-    from workshop.evaluate.light.observer import Looker, read_picture
+    from mirror.shading.spherical_harmonics import main_direction
+    from mirror.shading.temperature import colour_temperature
+    from workshop.evaluate.light.observer import Observer, read_picture
     from workshop.evaluate.light.sheet import write_beside
 
     config: Config = load_config(options)
     frame = read_picture(options.image)
     shut_in()
-    network = Network(WEIGHTS.load(options.weights or SHIPPED)[0])
+    network = LightNetwork(WEIGHTS.load(options.weights or SHIPPED)[0])
     model = BodyModel.load()
-    with Looker(model, config.inference) as looker:
+    with Observer(model, config.inference) as looker:
         look = looker.still(frame)
     if look is None:
         raise MirrorError(f"{options.image}: nobody is seen, and the light is read off a person")
-    found = LightFollower(model, look.camera, network).estimate(frame, look.mask, None, look.fit)
+    found = LightTracker(model, look.camera, network).estimate(frame, look.mask, None, look.fit)
     told: dict[str, Any] = {
         "sh": [[round(float(v), 6) for v in row] for row in found.sh],
         "direction": [round(float(v), 5) for v in main_direction(found.sh)],

@@ -22,8 +22,8 @@ from inference.body.model import BodyModel
 from inference.light.probe import COLOURS, GEOMETRY, Arrays, Probe, ProbeMaker
 from mirror.errors import MirrorError
 from mirror.types import Picture
-from workshop.evaluate.light.observer import Look
-from workshop.synthetic.light.mannequins import FigureMaker
+from workshop.evaluate.light.observer import Observed
+from workshop.synthetic.light.mannequins import MannequinMaker
 from workshop.synthetic.light.scenes import Surroundings, shot
 
 VERSION = 3  # of what a shard holds
@@ -33,7 +33,7 @@ _CROPS = 24  # pairs of crops of each unlabelled picture
 
 
 @dataclass(frozen=True)
-class Recipe:
+class DatasetSpec:
     """What a set is made of. ``lights`` of each of ``figures``; ``sources`` names the HDR pictures."""
 
     figures: int = 800
@@ -65,7 +65,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fitting-mirror" / "light"
 
 
-def build(recipe: Recipe, around: Surroundings, folder: Path, model: BodyModel) -> Iterator[int]:
+def build(recipe: DatasetSpec, around: Surroundings, folder: Path, model: BodyModel) -> Iterator[int]:
     """Make what is missing of the set in ``folder``; yields the number of figures there are, as they grow.
 
     MirrorError if the folder holds another set.
@@ -80,13 +80,13 @@ def build(recipe: Recipe, around: Surroundings, folder: Path, model: BodyModel) 
             raise MirrorError(f"{folder}: holds the training set of another recipe; name another folder")
     else:
         page.write_text(json.dumps(told, indent=1) + "\n")
-    maker: FigureMaker | None = None
+    maker: MannequinMaker | None = None
     probes = ProbeMaker(model)
     for start in range(0, recipe.figures, _SHARD):
         count = min(_SHARD, recipe.figures - start)
         path = folder / f"{start:06d}.npz"
         if not path.exists():
-            maker = maker or FigureMaker(model)
+            maker = maker or MannequinMaker(model)
             rows = [_figure(recipe, start + i, maker, around, probes) for i in range(count)]
             arrays = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
             part = path.with_suffix(".part.npz")
@@ -96,7 +96,7 @@ def build(recipe: Recipe, around: Surroundings, folder: Path, model: BodyModel) 
 
 
 def _figure(
-    recipe: Recipe, number: int, maker: FigureMaker, around: Surroundings, probes: ProbeMaker
+    recipe: DatasetSpec, number: int, maker: MannequinMaker, around: Surroundings, probes: ProbeMaker
 ) -> Arrays:
     figure = maker.make(np.random.default_rng([recipe.seed, 2, number]))
     found, truth = [], []
@@ -109,7 +109,7 @@ def _figure(
     return arrays | {name: getattr(found[0], name) for name in GEOMETRY} | {"sh": np.stack(truth)}
 
 
-def load(recipe: Recipe, folder: Path) -> LightSet:
+def load(recipe: DatasetSpec, folder: Path) -> LightSet:
     """A set that ``build`` finished. MirrorError names a shard that is damaged."""
     shards = []
     for start in range(0, recipe.figures, _SHARD):
@@ -126,7 +126,7 @@ def load(recipe: Recipe, folder: Path) -> LightSet:
 
 
 def crops(
-    frame: Picture, look: Look, probes: ProbeMaker, rng: np.random.Generator
+    frame: Picture, look: Observed, probes: ProbeMaker, rng: np.random.Generator
 ) -> Iterable[tuple[Probe, Probe]]:
     """Pairs of probes of one unlabelled picture, cropped in two ways: their light is the same.
 
@@ -140,7 +140,7 @@ def crops(
 
 
 def _crop(
-    frame: Picture, look: Look, probes: ProbeMaker, face: NDArray[np.float64], rng: np.random.Generator
+    frame: Picture, look: Observed, probes: ProbeMaker, face: NDArray[np.float64], rng: np.random.Generator
 ) -> Probe:
     height, width = frame.shape[:2]
     w, h = (int(n * rng.uniform(0.5, 1.0)) for n in (width, height))
@@ -152,7 +152,7 @@ def _crop(
     return probes.make(np.ascontiguousarray(frame[y : y + h, x : x + w]), mask, look.fit, camera)
 
 
-def set_folder(recipe: Recipe) -> Path:
+def set_folder(recipe: DatasetSpec) -> Path:
     """Where the set of a recipe is kept unless another folder is named."""
     told = json.dumps({"version": VERSION, **asdict(recipe)}, sort_keys=True)
     return cache_folder() / f"set-{hashlib.sha256(told.encode()).hexdigest()[:12]}"

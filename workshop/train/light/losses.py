@@ -25,16 +25,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from inference.light.analytic import sh_basis
 from inference.light.network import LEVEL_TINT, SIDE_TINT
-from mirror.shading.spherical_harmonics import LUMINANCE_RGB
+from mirror.shading.colour import LUMINANCE_RGB
+from mirror.shading.spherical_harmonics import SH_CONSTANTS, sh_basis
 from workshop.synthetic.light.environment import rays
 
 _BASIS = torch.tensor(sh_basis(rays()), dtype=torch.float32)  # (RAYS, 9)
 _SEEN = torch.tensor(np.maximum(-rays()[:, 2], 0.0) * 4 + 0.02, dtype=torch.float32)  # mean about 1
 _WEIGHT = torch.tensor(np.where(rays()[:, 2] < 0, 3.0, 1.0) / 2, dtype=torch.float32)
 _GREY = torch.tensor(LUMINANCE_RGB, dtype=torch.float32)
-_FIRST = 0.282095
+_FIRST = float(SH_CONSTANTS[0])
 
 
 def coefficients(out: Tensor) -> Tensor:

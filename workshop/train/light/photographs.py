@@ -12,7 +12,7 @@ from inference.light.probe import Probe, ProbeMaker
 from mirror.config import InferenceConfig
 from mirror.errors import MirrorError
 from mirror.types import cv
-from workshop.evaluate.light.observer import Looker, read_picture
+from workshop.evaluate.light.observer import Observer, read_picture
 from workshop.train.light.dataset import crops
 
 _SIDE = 640  # px of the longer side that photographs are read at
@@ -24,7 +24,7 @@ def photo_pairs(paths: Sequence[Path], model: BodyModel, seed: int) -> list[tupl
         return []
     pairs: list[tuple[Probe, Probe]] = []
     probes = ProbeMaker(model)
-    with Looker(model, InferenceConfig()) as looker:
+    with Observer(model, InferenceConfig()) as looker:
         for number, path in enumerate(paths):
             frame = read_picture(path)
             scale = min(1.0, _SIDE / max(frame.shape[:2]))

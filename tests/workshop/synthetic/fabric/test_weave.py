@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from inference.fabric.classes import COLOURS, NAMES
+from inference.fabric.palette import random_palette
 from mirror.errors import MirrorError
 from mirror.shading.colour import delta_e, to_lab, to_linear, to_srgb
-from workshop.synthetic.fabric.weave import COLOURS, NAMES, floral_print, random_palette, weave
+from workshop.synthetic.fabric.weave import floral_print, weave
 from workshop.train.fabric.labels import find_repeats
 
 

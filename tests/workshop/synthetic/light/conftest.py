@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inference.body.model import BodyModel
-from workshop.synthetic.light.mannequins import Figure, FigureMaker
+from workshop.synthetic.light.mannequins import Mannequin, MannequinMaker
 
 
 @pytest.fixture(scope="session")
@@ -15,11 +15,11 @@ def model() -> BodyModel:
 
 
 @pytest.fixture(scope="session")
-def maker(model: BodyModel) -> FigureMaker:
-    return FigureMaker(model)
+def maker(model: BodyModel) -> MannequinMaker:
+    return MannequinMaker(model)
 
 
 @pytest.fixture(scope="session")
-def figure(maker: FigureMaker) -> Figure:
+def figure(maker: MannequinMaker) -> Mannequin:
     """Somebody in plain clothes who faces the camera, head and trunk in view."""
     return maker.make(np.random.default_rng([21, 2]), (240, 320), plain=True)

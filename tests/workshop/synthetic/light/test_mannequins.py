@@ -7,7 +7,7 @@ import pytest
 
 from workshop.synthetic.light.camera_response import Response
 from workshop.synthetic.light.environment import rays
-from workshop.synthetic.light.mannequins import Figure, FigureMaker, rasterise, visibility
+from workshop.synthetic.light.mannequins import Mannequin, MannequinMaker, rasterise, visibility
 
 
 def test_the_nearer_triangle_covers_the_other() -> None:
@@ -35,7 +35,7 @@ def test_a_plate_shades_what_lies_under_it() -> None:
     assert seen[rays()[:, 1] > 0].min() > 0.95
 
 
-def test_a_figure_is_bright_where_the_light_is(figure: Figure) -> None:
+def test_a_figure_is_bright_where_the_light_is(figure: Mannequin) -> None:
     """The network would learn the light from pictures that are lit otherwise."""
     black = np.zeros((figure.size[1], figure.size[0], 3), np.float32)
     bright = []
@@ -50,21 +50,21 @@ def test_a_figure_is_bright_where_the_light_is(figure: Figure) -> None:
     assert bright[1] > 3
 
 
-def test_even_light_is_darkened_only_in_folds_and_corners(figure: Figure) -> None:
+def test_even_light_is_darkened_only_in_folds_and_corners(figure: Mannequin) -> None:
     """Shadows everywhere would darken every estimate."""
     lit = figure.transfer @ np.ones((len(rays()), 1), np.float32)
     assert 0.75 < float(np.median(lit)) <= 1.05
     assert float(lit.min()) < 0.6
 
 
-def test_figures_come_from_their_seed(maker: FigureMaker) -> None:
+def test_figures_come_from_their_seed(maker: MannequinMaker) -> None:
     """A set made again would be another one."""
     first, second = (maker.make(np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(first.albedo, second.albedo)
-    np.testing.assert_array_equal(first.fit.skin, second.fit.skin)
+    np.testing.assert_array_equal(first.fit.bone_transforms, second.fit.bone_transforms)
 
 
-def test_the_camera_gains_are_the_lights(figure: Figure) -> None:
+def test_the_camera_gains_are_the_lights(figure: Mannequin) -> None:
     """A frame that is brighter than its truth says would teach a wrong exposure."""
     flat = np.full((figure.size[1], figure.size[0], 3), 0.5, np.float32)
     camera = Response(np.array([0.6, 0.4, 0.2]), 0.0, 0.5, 0.001, 0.001, 95)

@@ -15,7 +15,7 @@ from workshop.evaluate.garment.evaluate import embed_instances, evaluate
 from workshop.evaluate.garment.retrieval import found_first, precision, same_label_first
 from workshop.tailor.alike.encoder import EMBEDDING, SHIPPED, WEIGHTS, GarmentEncoder, prepared
 from workshop.tailor.alike.features import CHANNELS
-from workshop.tailor.alike.surface import Cloth
+from workshop.tailor.alike.surface import PanelSurface
 from workshop.train.garment.dataset import Instances
 from workshop.train.garment.pipeline import UNSEEN
 
@@ -104,7 +104,7 @@ def test_retrieval_figures() -> None:
 def test_yardsticks_measure_what_they_say() -> None:
     """A weak yardstick would flatter the encoder: its numbers are the garment's."""
     tube = Tube(cuts=2)
-    cloth = Cloth.of(tube.vertices, tube.faces, tube.uv)
+    cloth = PanelSurface.of(tube.vertices, tube.faces, tube.uv)
     plain = plain_descriptor(tube.vertices, cloth)
     assert plain[:3] == pytest.approx([2 * RADIUS, HEIGHT, 2 * RADIUS], rel=0.01)
     assert plain[3:5] == pytest.approx([1 - HEIGHT / 2, 1 + HEIGHT / 2])

@@ -5,11 +5,11 @@ import pytest
 
 from tests.workshop.tailor.alike.conftest import HEIGHT, RADIUS, Tube
 from workshop.tailor.alike.raster import rasterise
-from workshop.tailor.alike.surface import SEAM_REACH_M, Cloth
+from workshop.tailor.alike.surface import SEAM_REACH_M, PanelSurface
 
 
-def _cloth(tube: Tube) -> Cloth:
-    return Cloth.of(tube.vertices, tube.faces, tube.uv)
+def _cloth(tube: Tube) -> PanelSurface:
+    return PanelSurface.of(tube.vertices, tube.faces, tube.uv)
 
 
 def test_a_tube_bends_around_and_not_along() -> None:
@@ -19,7 +19,7 @@ def test_a_tube_bends_around_and_not_along() -> None:
     bends = cloth.curvatures(tube.vertices, cloth.normals(tube.vertices))
     assert bends[:, 0] == pytest.approx(1 / RADIUS, rel=0.02)
     assert bends[:, 1] == pytest.approx(0, abs=0.02 / RADIUS)
-    inside = Cloth.of(tube.vertices, tube.faces[:, ::-1], tube.uv)
+    inside = PanelSurface.of(tube.vertices, tube.faces[:, ::-1], tube.uv)
     turned = inside.curvatures(tube.vertices, inside.normals(tube.vertices))
     assert turned[:, 1] == pytest.approx(-1 / RADIUS, rel=0.02)
 
@@ -30,7 +30,7 @@ def test_a_saddle_bends_both_ways() -> None:
     points = np.stack([x, 1.5 * (z**2 - x**2), z], -1).reshape(-1, 3).astype(np.float32)
     a = (np.arange(20)[:, None] * 21 + np.arange(20)).ravel()
     faces = np.concatenate([np.stack([a, a + 21, a + 22], 1), np.stack([a, a + 22, a + 1], 1)])
-    cloth = Cloth.of(points, faces, points[:, [0, 2]])
+    cloth = PanelSurface.of(points, faces, points[:, [0, 2]])
     bends = cloth.curvatures(points, cloth.normals(points))[220]
     # y = 1.5 (z^2 - x^2) bulges upwards along x: 2 * 1.5 there, the opposite along z.
     assert bends == pytest.approx([3, -3], abs=0.15)
@@ -51,7 +51,7 @@ def test_the_largest_panel_is_the_first() -> None:
     tube = Tube(cuts=2)
     uv = tube.uv.copy()
     uv[len(uv) // 2 :] *= 1.2
-    assert Cloth.of(tube.vertices, tube.faces, uv).panel[-1] == 0
+    assert PanelSurface.of(tube.vertices, tube.faces, uv).panel[-1] == 0
 
 
 def test_seam_distance_runs_along_the_cloth() -> None:
@@ -68,7 +68,7 @@ def test_seams_of_other_panels_do_not_count() -> None:
     tube = Tube(cuts=2)
     uv = tube.uv.copy()
     uv[len(uv) // 2 :, 0] += 0.3
-    cloth = Cloth.of(tube.vertices, tube.faces, uv)
+    cloth = PanelSurface.of(tube.vertices, tube.faces, uv)
     middle = np.pi * RADIUS / 2
     found = cloth.seam_distance(np.array([[middle, 0.4]]), cloth.panel[:1])
     assert found[0] == pytest.approx(middle, abs=0.002)
@@ -77,7 +77,7 @@ def test_seams_of_other_panels_do_not_count() -> None:
 def test_cloth_without_seams() -> None:
     """A flat scarf has no seam: everywhere as far from one as can be told."""
     points = np.array([[0, 1, 0], [0.3, 1, 0], [0, 1.3, 0]], np.float32)
-    cloth = Cloth.of(points, np.array([[0, 1, 2]]), points[:, :2])
+    cloth = PanelSurface.of(points, np.array([[0, 1, 2]]), points[:, :2])
     assert cloth.seam_distance(points[:, :2], cloth.panel) == pytest.approx(SEAM_REACH_M)
 
 

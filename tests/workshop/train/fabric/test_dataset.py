@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from inference.fabric.classes import NAMES
+from inference.fabric.palette import parse_palette
 from inference.fabric.sample import normal_map
 from mirror.errors import MirrorError
-from mirror.shading.colour import delta_e, parse_palette, to_lab
+from mirror.shading.colour import delta_e, to_lab
 from render.garments.fabric import load_fabric
-from workshop.synthetic.fabric.weave import NAMES, weave
+from workshop.synthetic.fabric.weave import weave
 from workshop.tailor.fabric_import import import_fabric, make_tileable
 from workshop.train.fabric.dataset import build, height_from_normal, tiles
 from workshop.train.fabric.labels import find_palette, find_repeats, find_waves, fit_palette, wave_vectors

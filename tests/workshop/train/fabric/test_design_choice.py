@@ -10,9 +10,9 @@ pytest.importorskip("torch")
 
 import torch
 
+from inference.fabric.classes import NAMES
 from inference.fabric.generator import FabricGenerator
 from inference.fabric.weights import PRIORS, WEIGHTS
-from workshop.synthetic.fabric.weave import NAMES
 from workshop.train.fabric import train
 from workshop.train.fabric.commands import main
 from workshop.train.fabric.design_choice import Choice, Loom, _in_turn, _unevenness, choose, spread

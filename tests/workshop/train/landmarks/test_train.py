@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from inference.body.model import BONES, BodyModel
-from inference.pose.correction import Correction
+from inference.pose.correction import LandmarkCorrection
 from inference.pose.correction_features import COUNT
 from mirror.errors import MirrorError
 from workshop.synthetic.people.bodies import load_people
 from workshop.synthetic.people.stances import Stances
-from workshop.train.landmarks.dataset import Looks
+from workshop.train.landmarks.dataset import PortraitSet
 
 torch = pytest.importorskip("torch")
 train = pytest.importorskip("workshop.train.landmarks.train")
@@ -44,7 +44,7 @@ def test_stances_stand_on_the_floor_and_are_varied() -> None:
 def test_what_was_seen_is_kept(tmp_path: Path) -> None:
     """A set that was stopped and goes on would be read back as something else."""
     rng = np.random.default_rng(0)
-    looks = Looks(
+    looks = PortraitSet(
         person=4,
         landmarks=rng.normal(size=(2, 33, 4)),
         world=rng.normal(size=(2, 33, 3)),
@@ -57,7 +57,7 @@ def test_what_was_seen_is_kept(tmp_path: Path) -> None:
         size=(1280, 720),
     )
     looks.save(tmp_path / "4-0.npz")
-    again = Looks.load(tmp_path / "4-0.npz")
+    again = PortraitSet.load(tmp_path / "4-0.npz")
     for name, value in vars(looks).items():
         np.testing.assert_array_equal(getattr(again, name), value)
 
@@ -78,7 +78,7 @@ def test_a_rule_is_learnt_and_runs_alike_without_torch() -> None:
     net.load_state_dict({n: torch.tensor(w) for n, w in weights.items() if "." in n}, strict=False)
     apart = np.clip((values - weights["mean"]) / weights["deviation"], -4, 4)
     flat = net(torch.tensor(apart[:5], dtype=torch.float32))[0].detach().numpy()
-    plain = Correction(weights).offsets(values[:5])[0]
+    plain = LandmarkCorrection(weights).offsets(values[:5])[0]
     length = np.linalg.norm(flat, axis=-1, keepdims=True) / 0.06
     np.testing.assert_allclose(plain, flat * np.tanh(length) / length, atol=1e-5)
 

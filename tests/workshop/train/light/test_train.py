@@ -9,23 +9,23 @@ import numpy as np
 import pytest
 
 from inference.body.model import BodyModel
-from inference.light.analytic import lamp_sh
 from inference.light.probe import Probe, ProbeMaker
 from inference.light.weights import WEIGHTS
 from mirror.errors import MirrorError
-from workshop.evaluate.light.observer import Look
-from workshop.synthetic.light.mannequins import Figure, FigureMaker
+from mirror.shading.spherical_harmonics import lamp_sh
+from workshop.evaluate.light.observer import Observed
+from workshop.synthetic.light.mannequins import Mannequin, MannequinMaker
 from workshop.synthetic.light.scenes import Surroundings, hdr_pictures, shot, training_surroundings
 from workshop.train.light import dataset
 from workshop.train.light.commands import _history
-from workshop.train.light.dataset import LightSet, Recipe, build, load
+from workshop.train.light.dataset import DatasetSpec, LightSet, build, load
 
 torch = pytest.importorskip("torch")
 from workshop.train.light import losses  # noqa: E402
 from workshop.train.light.train import Schedule, Trainer, _moved, evened, train  # noqa: E402
 
 torch.set_num_threads(1)  # threads that wait for one another are slower here
-RECIPE = Recipe(figures=3, lights=6, seed=4)
+RECIPE = DatasetSpec(figures=3, lights=6, seed=4)
 FACTS = {"mean_light": "[]"}
 
 
@@ -36,7 +36,7 @@ def around() -> Surroundings:
 
 @pytest.fixture(scope="module")
 def folder(
-    tmp_path_factory: pytest.TempPathFactory, model: BodyModel, maker: FigureMaker, around: Surroundings
+    tmp_path_factory: pytest.TempPathFactory, model: BodyModel, maker: MannequinMaker, around: Surroundings
 ) -> Path:
     where = tmp_path_factory.mktemp("set")
     with pytest.MonkeyPatch.context() as patch:
@@ -53,12 +53,12 @@ def data(folder: Path, monkeypatch: pytest.MonkeyPatch) -> LightSet:
 
 
 @pytest.fixture(scope="module")
-def pairs(model: BodyModel, figure: Figure, around: Surroundings) -> list[tuple[Probe, Probe]]:
+def pairs(model: BodyModel, figure: Mannequin, around: Surroundings) -> list[tuple[Probe, Probe]]:
     frame = shot(figure, around.draw(np.random.default_rng(1)), np.random.default_rng(2)).frame
     # What is unlabelled is looked at like a photograph: its landmarks are the fit's.
-    head = figure.fit.skin[5] @ np.array([0.0, 1.5, 0.1, 1.0])
+    head = figure.fit.bone_transforms[5] @ np.array([0.0, 1.5, 0.1, 1.0])
     fit = dataclasses.replace(figure.fit, landmark_points=np.tile(head, (33, 1)))
-    look = Look(figure.mask, fit, figure.camera)
+    look = Observed(figure.mask, fit, figure.camera)
     return list(dataset.crops(frame, look, ProbeMaker(model), np.random.default_rng(3)))
 
 
@@ -73,7 +73,7 @@ def test_the_set_is_made_once_and_matches_its_light(data: LightSet, folder: Path
     bright = np.array([p[m > 127].mean() for p, m in zip(person["body"], person["body_mask"], strict=True)])
     assert np.corrcoef(np.log(level), np.log(bright + 1))[0, 1] > 0.3
     with pytest.raises(MirrorError, match="another recipe"):
-        next(build(Recipe(figures=9, seed=5), training_surroundings(None, 5, rooms=1), folder, model))
+        next(build(DatasetSpec(figures=9, seed=5), training_surroundings(None, 5, rooms=1), folder, model))
 
 
 def test_a_damaged_shard_is_named(folder: Path, tmp_path: Path) -> None:
