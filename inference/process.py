@@ -20,7 +20,6 @@ import numpy as np
 
 from inference.body.camera import Intrinsics
 from inference.body.model import BodyModel
-from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter, Fit
 from inference.fit.shape_prior import ShapePrior
 from inference.light.analytic import AnalyticLight
@@ -30,6 +29,7 @@ from inference.parts.occlusion_masks import OcclusionMasks
 from inference.parts.skin_tone import SkinTone
 from inference.parts.worn_clothes import WornClothes, is_due
 from inference.pose.correction import LandmarkCorrection
+from inference.pose.distance_field import distance_field
 from inference.pose.tracker import Observation, PoseTracker
 from inference.resize import working_copy
 from mirror import models

@@ -24,7 +24,6 @@ from inference.body.camera import Intrinsics
 from inference.body.kinematics import Pose, Skeleton, exp_so3, log_so3, rotation_columns, swing_twist
 from inference.body.model import BONES, BodyModel
 from inference.fit.anatomy import OPTIMISED, Anatomy
-from inference.fit.distance_field import DistanceField
 from inference.fit.initial_pose import first_guess
 from inference.fit.landmark_residuals import (
     FIT_TRUST,
@@ -41,6 +40,7 @@ from inference.fit.outline_residuals import Outline
 from inference.fit.shape_estimate import SETTLE_FRAMES, VIEWS, ShapeEstimate
 from inference.fit.shape_prior import ShapePrior, describe
 from inference.pose.correction import LandmarkCorrection
+from inference.pose.distance_field import DistanceField
 from mirror.types import F64
 
 FIRST_ITERATIONS, ITERATIONS, FAR_ITERATIONS = 10, 1, 4  # on a new person; on a further frame; after a gap

@@ -11,7 +11,7 @@ from inference.body.camera import Intrinsics
 from inference.body.kinematics import Pose
 from inference.body.model import BONES, REGIONS, BodyModel
 from inference.body.surface import vertex_normals
-from inference.fit.distance_field import DistanceField
+from inference.pose.distance_field import DistanceField
 from mirror.types import F64
 
 POINTS = 1000

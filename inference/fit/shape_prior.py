@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.fit.distance_field import DistanceField
+from inference.pose.distance_field import DistanceField
 from inference.weights import WeightsKind
 from mirror.types import F64, cv
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from inference.body.camera import Intrinsics
-from inference.fit.distance_field import DistanceField
 from inference.pose.correction_features import COUNT, JOINTS, features
+from inference.pose.distance_field import DistanceField
 from inference.weights import WeightsKind
 from mirror.errors import MirrorError
 from mirror.types import F32, F64

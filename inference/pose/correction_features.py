@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from inference.body.camera import Intrinsics
-from inference.fit.distance_field import DistanceField
+from inference.pose.distance_field import DistanceField
 from mirror.types import F64
 
 JOINTS = (11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)  # left and right: shoulder, elbow, wrist, hip, ...

@@ -18,8 +18,8 @@ from inference.body.camera import Intrinsics
 from inference.body.kinematics import Pose
 from inference.body.model import BONES, BodyModel
 from inference.fit.anatomy import GIRTH_GROUPS, Anatomy
-from inference.fit.distance_field import DistanceField, distance_field
 from inference.fit.outline_residuals import Outline
+from inference.pose.distance_field import DistanceField, distance_field
 from mirror.types import F64
 from render.gpu import gl
 from workshop.bake.people import at_rest

@@ -25,9 +25,9 @@ import numpy as np
 from inference.body.camera import Intrinsics
 from inference.body.model import BodyModel
 from inference.fit.anatomy import GIRTH_GROUPS, Anatomy
-from inference.fit.distance_field import distance_field
 from inference.fit.outline_residuals import Outline
 from inference.fit.shape_prior import SHIPPED, WEIGHTS, describe, standardised
+from inference.pose.distance_field import distance_field
 from mirror.errors import MirrorError
 from mirror.types import F64
 from workshop.bake.mask_stand_off import AGES, ANNY_SEED, stand_off

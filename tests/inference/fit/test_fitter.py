@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from inference.body.model import BONES, BodyModel
-from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter, Fit
+from inference.pose.distance_field import distance_field
 from tests.inference.people import CAMERA, WIDTH, Person, person
 
 MODEL = BodyModel.load()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from inference.body.model import BONES, BodyModel
-from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter
 from inference.fit.outline_residuals import Outline
+from inference.pose.distance_field import distance_field
 from tests.inference.people import CAMERA, WIDTH, Person, person
 
 MODEL = BodyModel.load()

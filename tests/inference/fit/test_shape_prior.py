@@ -11,9 +11,9 @@ import pytest
 
 from inference.body.model import BodyModel
 from inference.fit.anatomy import GIRTH_GROUPS
-from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter
 from inference.fit.shape_prior import FEATURES, WEIGHTS, ShapePrior, describe
+from inference.pose.distance_field import distance_field
 from mirror.errors import MirrorError
 from mirror.types import F64
 from tests.inference.people import CAMERA, WIDTH, Person, person

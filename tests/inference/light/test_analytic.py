@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from inference.body.model import BodyModel
 from inference.body.surface import vertex_normals
-from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter
 from inference.light.analytic import AnalyticLight
+from inference.pose.distance_field import distance_field
 from mirror.messages import Light
 from mirror.shading.spherical_harmonics import lamp_sh, sh_basis, uniform_sh
 from tests.inference.people import CAMERA, HEIGHT, WIDTH, person

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.model import REGIONS, BodyModel
-from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter, Fit
 from inference.parts.colour_model import CLOTH, SKIN, ColourModel, colour_bins
 from inference.parts.occlusion_masks import OcclusionMasks
+from inference.pose.distance_field import distance_field
 from tests.inference.people import CAMERA, HEIGHT, WIDTH, Person, person
 
 MODEL = BodyModel.load()

@@ -7,12 +7,12 @@ import pytest
 from numpy.typing import NDArray
 
 from inference.body.model import REGIONS
-from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter, Fit
 from inference.parts.colour_model import ColourModel
 from inference.parts.occlusion_masks import OcclusionMasks
 from inference.parts.skin_tone import SkinTone
 from inference.parts.worn_clothes import WornClothes
+from inference.pose.distance_field import distance_field
 from mirror.messages import Light
 from mirror.shading.skin import encoded
 from mirror.shading.spherical_harmonics import uniform_sh

@@ -9,7 +9,6 @@ import pytest
 
 from inference.body.camera import Intrinsics
 from inference.body.model import BodyModel
-from inference.fit.distance_field import DistanceField, distance_field
 from inference.fit.fitter import BodyFitter
 from inference.fit.landmark_residuals import landmark_weight
 from inference.pose.correction import FARTHEST_DEEP_M, FARTHEST_M, WEIGHTS, LandmarkCorrection
@@ -22,6 +21,7 @@ from inference.pose.correction_features import (
     parts,
     scale_of,
 )
+from inference.pose.distance_field import DistanceField, distance_field
 from mirror.errors import MirrorError
 from render.gpu import gl
 from tests.inference.people import CAMERA, WIDTH, Person, person

@@ -9,8 +9,8 @@ import pytest
 from inference.body.camera import Intrinsics
 from inference.body.model import BodyModel
 from inference.fit.anatomy import GIRTH_GROUPS, Anatomy
-from inference.fit.distance_field import distance_field
 from inference.fit.outline_residuals import Outline
+from inference.pose.distance_field import distance_field
 from workshop.bake.mask_stand_off import spread, stand_off
 from workshop.synthetic.people.motions import Choreography, Motion
 

@@ -12,8 +12,8 @@ import numpy as np
 from capture.sources.stills import load_image
 from inference.body.camera import Intrinsics
 from inference.body.model import BodyModel
-from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter, Fit
+from inference.pose.distance_field import distance_field
 from inference.pose.tracker import PoseTracker
 from mirror import models
 from mirror.config import InferenceConfig

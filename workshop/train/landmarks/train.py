@@ -28,11 +28,11 @@ from torch import Tensor, nn
 
 from inference.body.camera import Intrinsics
 from inference.body.model import BodyModel
-from inference.fit.distance_field import distance_field
 from inference.fit.fitter import BodyFitter
 from inference.fit.landmark_residuals import landmark_weight, turn_to_ray
 from inference.pose.correction import CLIP, LAYERS, SHIPPED, UNIT_M, WEIGHTS, LandmarkCorrection
 from inference.pose.correction_features import COUNT, JOINTS, features, mirrored, mirrored_joints, parts
+from inference.pose.distance_field import distance_field
 from mirror.errors import MirrorError
 from mirror.types import F64
 from workshop.evaluate.fit import bodies

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from inference.fit.distance_field import distance_field
+from inference.pose.distance_field import distance_field
 
 
 def test_distance_and_direction_point_out_of_the_person() -> None:
