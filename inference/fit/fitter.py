@@ -398,20 +398,20 @@ class BodyFitter:
         shift = pose.translation - previous.translation
         equations.add_diagonal(self._turns, shift, 1.0 / (SIGMA_SHIFT**2 * pace))
 
-    def _result(self, bare: Pose, landmarks: F64, weight: F64) -> Fit:
-        pose = self._spread_twist(bare)
-        points = self._landmark_points(bare)
+    def _result(self, untwisted: Pose, landmarks: F64, weight: F64) -> Fit:
+        pose = self._spread_twist(untwisted)
+        points = self._landmark_points(untwisted)
         miss = (self.intrinsics.project(points) - landmarks[:, :2]) * (
-            bare.translation[2] / self.intrinsics.focal
+            untwisted.translation[2] / self.intrinsics.focal
         )
         error = float(np.sqrt(((miss**2).sum(1) * weight).sum() / (weight.sum() + 1e-6)))
         return Fit(
             bone_transforms=self._matrices(pose).astype(np.float32),
             shape=self.shape.copy(),
-            pose=bare,
+            pose=untwisted,
             landmark_points=points,
             error=error,
-            settled=min(1.0, self._person.frames(self._view(bare)) / SETTLE_FRAMES),
+            settled=min(1.0, self._person.frames(self._view(untwisted)) / SETTLE_FRAMES),
         )
 
     def _spread_twist(self, pose: Pose) -> Pose:

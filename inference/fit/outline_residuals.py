@@ -136,9 +136,9 @@ class Outline:
             return np.asarray(out)
 
         miss = np.abs(gap(edge) - thick - cloth).min(1)
-        bare = ((gap(pixels) - thick) / (cloth + BEYOND)).min(1)
+        clear = ((gap(pixels) - thick) / (cloth + BEYOND)).min(1)
         nearer = np.clip((miss - np.abs(distance)) / YIELD + 1.0, 0.0, 1.0)
-        return np.asarray(nearer * np.clip(bare, 0.0, 1.0), np.float64)
+        return np.asarray(nearer * np.clip(clear, 0.0, 1.0), np.float64)
 
 
 def _limb(bone: str) -> str:

@@ -57,8 +57,10 @@ def shading_of_parts(colours: F32, mask: F32, normals: F32) -> F32:
     both = np.concatenate([np.ones_like(flat[..., :1]), flat, values], 2)
     slopes = np.zeros((len(colours), 3, 3), np.float32)
     for _ in range(_STEPS):
-        bare = values - flat @ slopes
-        square = np.einsum("bnc,bnc->bn", bare, bare)[..., None] - 2 * (bare @ middles.transpose(0, 2, 1))
+        unshaded = values - flat @ slopes
+        square = np.einsum("bnc,bnc->bn", unshaded, unshaded)[..., None] - 2 * (
+            unshaded @ middles.transpose(0, 2, 1)
+        )
         square += np.einsum("bkc,bkc->bk", middles, middles)[:, None]
         likely = np.exp(np.float32(-0.5) * square)
         likely *= (weight / (likely.sum(2) + _OUTSIDE))[..., None]

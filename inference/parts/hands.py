@@ -27,7 +27,7 @@ _MOUTH = (9, 10)
 
 @dataclass(frozen=True)
 class View:
-    """One frame as the layers see it, at their resolution, which is ``scale`` of the frame's.
+    """One frame as the occlusion masks see it, at their resolution, which is ``scale`` of the frame's.
 
     ``small`` (h, w, 3) BGR; ``points`` (33, 2) px and ``visibility`` (33,) of the landmarks.
     """
@@ -47,16 +47,16 @@ class HandMasks:
         self._frames = 0
         self._behind = [0.0, 0.0]
 
-    def draw(self, layers: Picture, view: View, colours: ColourModel) -> None:
-        """Fill the third channel of ``layers`` (h, w, 3 or more), whose first one is the person.
+    def draw(self, masks: Picture, view: View, colours: ColourModel) -> None:
+        """Fill the third channel of ``masks`` (h, w, 3 or more), whose first one is the person.
 
         Learns the skin of the hands, too.
         """
         self._frames += 1
         for side in (0, 1):
-            self._draw_hand(layers, view, colours, side)
+            self._draw_hand(masks, view, colours, side)
 
-    def _draw_hand(self, layers: Picture, view: View, colours: ColourModel, side: int) -> None:
+    def _draw_hand(self, masks: Picture, view: View, colours: ColourModel, side: int) -> None:
         points, visibility, fit = view.points, view.visibility, view.fit
         elbow, wrist, pinky, index, thumb = (
             points[k + side] for k in (_ELBOW, _WRIST, _PINKY, _INDEX, _THUMB)
@@ -72,7 +72,7 @@ class HandMasks:
         extent = float(np.linalg.norm(reach))
         direction = reach / max(extent, 1e-6)
         tip = wrist + direction * np.clip(extent * 1.9, 0.45 * length, 1.05 * length)
-        x0, y0, x1, y1 = box_of(np.stack([wrist, knuckles, tip, thumb]), 0.55 * length, layers.shape)
+        x0, y0, x1, y1 = box_of(np.stack([wrist, knuckles, tip, thumb]), 0.55 * length, masks.shape)
         if x1 - x0 < 4 or y1 - y0 < 4:
             return
         box = (slice(y0, y1), slice(x0, x1))
@@ -102,9 +102,9 @@ class HandMasks:
             score -= np.float32(6.0 * behind) * other
         score = cv.blur(score, (3, 3))
         mask = np.clip(0.5 + 0.7 * score, 0.0, 1.0)
-        person = layers[box][..., 0]
+        person = masks[box][..., 0]
         drawn = np.minimum(np.rint(mask * 255.0).astype(np.uint8), person)
-        layers[box][..., 2] = np.maximum(layers[box][..., 2], drawn)
+        masks[box][..., 2] = np.maximum(masks[box][..., 2], drawn)
         core = (away < 0.06) & (colour > -0.5) & (person > 200)
         if self._frames % _LEARN_EVERY == 1 and visibility[_WRIST + side] > 0.7:
             colours.learn(SKIN, bins[core], 0.08)

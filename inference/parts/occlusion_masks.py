@@ -50,7 +50,7 @@ _NO_CUFF, _NO_COLLAR = _kept(CUFF), _kept(COLLAR)
 
 
 class OcclusionMasks:
-    """Makes the layers picture of each frame; ``reset`` when another person comes.
+    """Makes the occlusion masks of each frame; ``reset`` when another person comes.
 
     ``worn``: whether the worn clothes' colours are wanted, as a fourth channel.
     """
@@ -72,11 +72,11 @@ class OcclusionMasks:
         self._frames = 0
         self._unlearnt: tuple[Picture, Picture, F64, F64, float, bool] | None = None
 
-    def make(self, frame: Picture, mask: Picture, landmarks: F64, fit: Fit) -> Picture:
-        """Layers (h, w, 3 or 4) uint8: person, head in front, hands in front, and worn clothes.
+    def update(self, frame: Picture, mask: Picture, landmarks: F64, fit: Fit) -> Picture:
+        """Masks (h, w, 3 or 4) uint8: person, head in front, hands in front, and worn clothes.
 
         ``frame`` (H, W, 3) BGR, ``mask`` (h, w) person mask of its aspect, ``landmarks`` (33, 3)
-        px and visibility. The layers cover the frame at their own resolution.
+        px and visibility. They cover the frame at their own resolution.
         """
         height, width = frame.shape[:2]
         scale = min(1.0, WORKING_SIDE / max(height, width))
@@ -87,15 +87,15 @@ class OcclusionMasks:
         small, person = resize(frame, size), resize(mask, size)
         planes = np.zeros((self._channels, *person.shape), np.uint8)  # quicker to fill than pixels
         planes[0] = person
-        layers = planes.transpose(1, 2, 0)
+        masks = planes.transpose(1, 2, 0)
         points = landmarks[:, :2] * scale
         self._frames += 1
         # What has just been learnt must serve at once; later it can wait until the frame is out.
         self._unlearnt = (small, person, points, hull, head_px, facing)
         if self._frames <= LEARN_FRAMES:
             self.learn()
-        self._draw_head(layers, small, person, hull, up, head_px)
-        self._hands.draw(layers, View(small, points, landmarks[:, 2], fit, scale), self.colours)
+        self._draw_head(masks, small, person, hull, up, head_px)
+        self._hands.draw(masks, View(small, points, landmarks[:, 2], fit, scale), self.colours)
         if self._channels == 4:
             self._draw_worn(planes, small)
         return np.asarray(cv.merge(list(planes)), np.uint8)
@@ -103,7 +103,7 @@ class OcclusionMasks:
     def learn(self) -> None:
         """Learn colours from the last frame made: from each at first, then now and then.
 
-        Called when that frame's layers are on their way, unless ``make`` has done it.
+        Called when that frame's masks are on their way, unless ``update`` has done it.
         """
         waiting, self._unlearnt = self._unlearnt, None
         if waiting is not None and (self._frames <= LEARN_FRAMES or self._frames % LEARN_EVERY == 0):
@@ -182,8 +182,8 @@ class OcclusionMasks:
         chest[grown > 0] = 0
         worn = bins[((chest > 0) & solid)[box]]
         if self._channels == 4 and len(worn):  # a low neckline or straps leave skin there
-            bare = self.colours.densities(worn)[1] > SKIN_LIKE
-            worn = worn[~bare] if bare.mean() < MOSTLY else worn
+            exposed = self.colours.densities(worn)[1] > SKIN_LIKE
+            worn = worn[~exposed] if exposed.mean() < MOSTLY else worn
         self.colours.learn(CLOTH, worn, rate)
         self.colours.learn(ROOM, bins[((person < 40) & reach)[box]], rate)
         if self._channels == 4:
@@ -204,7 +204,7 @@ class OcclusionMasks:
             self.colours.learn(TROUSERS, colour_bins(worn)[0], rate)
 
     def _draw_head(
-        self, layers: Picture, small: Picture, person: Picture, hull: F64, up: F64, head_px: float
+        self, masks: Picture, small: Picture, person: Picture, hull: F64, up: F64, head_px: float
     ) -> None:
         x0, y0, x1, y1 = box_of(hull, HAIR_REACH * head_px, person.shape)
         if x1 - x0 < 4 or y1 - y0 < 4:
@@ -233,12 +233,12 @@ class OcclusionMasks:
         joined[0] = False
         hanging = joined[labels].astype(np.float32) * np.clip(0.5 + score, 0.0, 1.0)
         mask = np.maximum(certain, cv.blur(np.asarray(hanging, np.float32), (3, 3)))
-        layers[box][..., 1] = np.minimum(np.rint(mask * 255.0).astype(np.uint8), person[box])
+        masks[box][..., 1] = np.minimum(np.rint(mask * 255.0).astype(np.uint8), person[box])
 
     # -- clothes ----------------------------------------------------------------------------------
 
     def _draw_worn(self, planes: Picture, small: Picture) -> None:
-        """Fill the last of the layers' planes (4, h, w), and take cuffs and collars from hands and head."""
+        """Fill the last of the masks' planes (4, h, w), and take cuffs and collars from hands and head."""
         x, y, w, h = cv.boundingRect(cv.compare(planes[0], 60, cv.CMP_GT))
         if not w:
             return

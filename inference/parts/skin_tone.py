@@ -72,28 +72,28 @@ class SkinTone:
         hands = hands * (np.clip(level, 1 / _LEVEL, _LEVEL) / level)
         return np.asarray(face ** (1 - _BY_HANDS) * hands**_BY_HANDS)
 
-    def look(
+    def update(
         self,
         picture: Picture,
-        layers: Picture,
+        masks: Picture,
         fit: Fit,
         light: Light,
         colours: ColourModel,
-        bare: tuple[Picture, F64] | None = None,
+        exposed: tuple[Picture, F64] | None = None,
     ) -> None:
         """Learn from a frame (H, W, 3) BGR that the intrinsics hold for, with what goes with it.
 
-        ``bare``: pixels and normals of bare limbs, as ``Clothing.look`` gives them.
+        ``exposed``: pixels and normals of exposed limbs, as ``WornClothes.update`` gives them.
         """
         sh = skin_light(np.asarray(light.sh))
-        self._look_at_face(picture, layers, fit, sh)
-        if bare is not None and len(bare[0]):
-            self._limbs.take(bare[0], encoded(sh_basis(bare[1]) @ sh))
+        self._learn_face(picture, masks, fit, sh)
+        if exposed is not None and len(exposed[0]):
+            self._limbs.take(exposed[0], encoded(sh_basis(exposed[1]) @ sh))
         step = (slice(None, None, 2), slice(None, None, 2))
-        hands, worn = layers[step][..., 2], layers[step][..., 3].astype(int)
+        hands, worn = masks[step][..., 2], masks[step][..., 3].astype(int)
         rows, columns = np.nonzero((hands > 220) & (np.abs(worn - 128) < _CLOTH))
         height, width = picture.shape[:2]
-        x, y = columns * 2 * width // layers.shape[1], rows * 2 * height // layers.shape[0]
+        x, y = columns * 2 * width // masks.shape[1], rows * 2 * height // masks.shape[0]
         # Of cuffs and of what is held the mask of the hands may have its share.
         cloth, skin, _ = (
             colours.densities(colour_bins(picture[y, x][None])[0]) if len(x) else np.zeros((3, 0))
@@ -105,7 +105,7 @@ class SkinTone:
         if seen is not None:  # arms must not change colour at once when another part tells it better
             self._tone = seen if self._tone is None else self._tone + _FOLLOW * (seen - self._tone)
 
-    def _look_at_face(self, picture: Picture, layers: Picture, fit: Fit, sh: F64) -> None:
+    def _learn_face(self, picture: Picture, masks: Picture, fit: Fit, sh: F64) -> None:
         bone = int(self._model.skin_indices[self._points[0], 0])
         rest = self._model.vertices[self._points] + np.tensordot(
             fit.shape.astype(np.float32), self._model.shape_basis[:, self._points], 1
@@ -119,7 +119,7 @@ class SkinTone:
         seen = ((pixels >= 0) & (pixels < (width, height))).all(axis=1) & (points[:, 2] > 0.2)
         seen &= (normals * view).sum(1) < _FACING
         x, y = pixels[seen].T
-        there = layers[y * layers.shape[0] // height, x * layers.shape[1] // width]
+        there = masks[y * masks.shape[0] // height, x * masks.shape[1] // width]
         clear = (there[:, 0] > 200) & (there[:, 2] < 60)
         self._face.take(picture[y[clear], x[clear]], encoded(sh_basis(normals[seen][clear]) @ sh))
 

@@ -33,7 +33,10 @@ _SOFT = 0.12  # of a limb's part, over which a sleeve ends
 _FADE_S = 0.3  # in which a sleeve comes or goes
 _BEYOND = 1.6  # bins by which a sleeve is taken to be longer
 _TO_THE_END = 2 * _BINS - 4  # a sleeve that ends there or beyond is taken to reach to the wrist
-_CLEAR, _BARE = 1, 0.25  # bins beyond a sleeve, and the most likelihood of cloth, of what is surely bare
+_CLEAR, _EXPOSED = (
+    1,
+    0.25,
+)  # bins beyond a sleeve, and the most likelihood of cloth, of what is surely exposed
 _SLEEVE_RATE = 0.05  # of a sleeve's colours in the clothes'
 _NECKLINE = 0.35  # mean from which the trunk is covered
 _CHANGED = 0.2  # of a point of the trunk's cover, from which on it is followed
@@ -47,7 +50,7 @@ _TRUNK = ("torso", "neck")
 
 
 def is_due(frame: int) -> bool:
-    """Whether a person's clothes are to be looked at in their ``frame``-th frame, from 1."""
+    """Whether a person's clothes are to be learnt from in their ``frame``-th frame, from 1."""
     return frame <= _FIRST_FRAMES or frame % (_EVERY if frame <= _SETTLED_FRAMES else _SELDOM) == 0
 
 
@@ -132,10 +135,10 @@ class WornClothes:
         self._told = self._cover.tobytes()
         return self._told
 
-    def look(self, picture: Picture, layers: Picture, fit: Fit, colours: ColourModel) -> tuple[Picture, F64]:
-        """Learn from a frame (H, W, 3) BGR that the intrinsics hold for, with its layers and its fit.
+    def update(self, picture: Picture, masks: Picture, fit: Fit, colours: ColourModel) -> tuple[Picture, F64]:
+        """Learn from a frame (H, W, 3) BGR that the intrinsics hold for, its occlusion masks and its fit.
 
-        Returns pixels (n, 3) BGR of limbs that are seen bare, and the surface's normals (n, 3) there.
+        Returns pixels (n, 3) BGR of exposed limbs, and the surface's normals (n, 3) there.
         """
         self._looks += 1
         rest = self._rest + np.tensordot(fit.shape.astype(np.float32), self._basis, 1)
@@ -150,12 +153,12 @@ class WornClothes:
         seen &= ~_hidden(pixels, points[:, 2], self._intrinsics.focal, seen)
         seen &= np.einsum("ni,ni->n", normals, view) < _FACING
         where = np.flatnonzero(seen)
-        sx, sy = layers.shape[1] / width, layers.shape[0] / height
-        there = layers[(y[where] * sy).astype(int), (x[where] * sx).astype(int)]
+        sx, sy = masks.shape[1] / width, masks.shape[0] / height
+        there = masks[(y[where] * sy).astype(int), (x[where] * sx).astype(int)]
         where = where[(there[:, 0] > 200) & (there[:, 1] < 60) & (there[:, 2] < 60)]
         pixels_there = picture[y[where], x[where]]
         bins = colour_bins(pixels_there[None])[0]
-        bare = np.zeros(len(where), bool)
+        exposed = np.zeros(len(where), bool)
         cloth, skin, hair = colours.densities(bins)
         chosen = self._limb[self._points[where]]
         for limb in (0, 1):
@@ -165,8 +168,10 @@ class WornClothes:
             trust = known / (known + _OTHER)
             place = self._bin[where[mine]]
             self._learn_limb(limb, place, covered, trust)
-            bare[
-                np.flatnonzero(mine)[(place > self._ends[limb] + _CLEAR) & (covered < _BARE) & (trust > 0.5)]
+            exposed[
+                np.flatnonzero(mine)[
+                    (place > self._ends[limb] + _CLEAR) & (covered < _EXPOSED) & (trust > 0.5)
+                ]
             ] = True
             # Sleeves and cuffs may have colours that the chest has not.
             cloth_like = (self._ends[limb] >= _TO_THE_END) & (covered > 0.5)
@@ -181,7 +186,7 @@ class WornClothes:
         if np.abs(wanted - self._trunk_wanted).max() > _CHANGED:
             self._trunk_wanted = wanted
         self._settled = False
-        return pixels_there[bare], normals[where[bare]].astype(np.float64)
+        return pixels_there[exposed], normals[where[exposed]].astype(np.float64)
 
     def _learn_limb(self, limb: int, bins: NDArray[np.int_], covered: F64, trust: F64) -> None:
         """Of seen points (n,) of both limbs: place, chance of cloth, and trust in it."""
@@ -195,7 +200,7 @@ class WornClothes:
         gain = np.concatenate([[0.0], np.cumsum(net)])
         best = int(np.argmax(gain))
         known = seen > 3
-        # Of a shoulder at the edge of the picture it cannot be told whether it is bare.
+        # Of a shoulder at the edge of the picture it cannot be told whether it is exposed.
         if known.sum() < _LEAST_BINS or (best and mean_now[:best][known[:best]].mean() < _LIKELY):
             best = 0
         now = self._ends[limb]

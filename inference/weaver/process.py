@@ -109,7 +109,7 @@ def _step_back() -> None:
 
 
 def _give_back_memory() -> None:
-    """Have the C library return to the system what the layers' pictures took."""
+    """Have the C library return to the system what the network and its pictures took."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # the GNU C library's
     if trim is not None:
         trim(0)

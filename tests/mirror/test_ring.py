@@ -155,7 +155,7 @@ def test_segments_of_a_killed_writer_are_told_from_living_ones(prefix: str) -> N
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"
-        writer = RingWriter("layers", 2, prefix)
+        writer = RingWriter("masks", 2, prefix)
         mine = writer.write(picture(1)).ring
         assert remove_segments(prefix, dead_only=True) == []
         child.send_signal(signal.SIGKILL)

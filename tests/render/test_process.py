@@ -49,7 +49,7 @@ class Feeder:
     def __init__(self, runtime: Path, **settings: object) -> None:
         self.runtime = runtime
         self.frames = RingWriter("frames", 4, ring_prefix(runtime))
-        self.layers = RingWriter("layers", 4, ring_prefix(runtime))
+        self.layers = RingWriter("masks", 4, ring_prefix(runtime))
         self.frame_stream = Streamer(runtime, "frame")
         self.body_stream = Streamer(runtime, "body")
         self.shown: Collector[Shown] = Collector(runtime, "shown")

@@ -44,7 +44,7 @@ def painted(seen: Person, rng: np.random.Generator) -> tuple[NDArray[np.uint8], 
     return noisy.clip(0, 255).astype(np.uint8), labels
 
 
-def layers_of(
+def masks_of(
     turns: dict[str, tuple[float, float, float]],
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Fit]:
     seen = person(MODEL, turns, place=(0.0, 0.25, 1.6))
@@ -52,21 +52,21 @@ def layers_of(
     fitter, maker = BodyFitter(MODEL, CAMERA), OcclusionMasks(MODEL, CAMERA)
     for _ in range(8):
         fit = fitter.update(seen.landmarks, seen.world, distance_field(seen.mask, WIDTH), 1 / 30)
-        layers = maker.make(picture, seen.mask, seen.landmarks, fit)
-    return layers, labels, fit
+        masks = maker.update(picture, seen.mask, seen.landmarks, fit)
+    return masks, labels, fit
 
 
 def test_head_and_hands_are_found_and_the_chest_is_not() -> None:
     """A garment over the shopper's face or over a hand on the chest is what people laugh at."""
-    layers, labels, _ = layers_of(HAND_ON_CHEST)
-    assert layers.shape == (HEIGHT, WIDTH, 3)
+    masks, labels, _ = masks_of(HAND_ON_CHEST)
+    assert masks.shape == (HEIGHT, WIDTH, 3)
     head = cv2.erode((labels == REGIONS.index("head") + 1).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     hand = labels == REGIONS.index("right_hand") + 1
     torso = cv2.erode((labels == REGIONS.index("torso") + 1).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
     assert hand.sum() > 300
-    assert (layers[..., 1][head] > 127).mean() > 0.97
-    assert (layers[..., 2][hand] > 127).mean() > 0.9
-    assert (layers[..., 1:].max(-1)[torso] > 127).mean() < 0.03
+    assert (masks[..., 1][head] > 127).mean() > 0.97
+    assert (masks[..., 2][hand] > 127).mean() > 0.9
+    assert (masks[..., 1:].max(-1)[torso] > 127).mean() < 0.03
 
 
 def test_worn_clothes_are_told_from_skin_and_top_from_trousers() -> None:
@@ -79,8 +79,8 @@ def test_worn_clothes_are_told_from_skin_and_top_from_trousers() -> None:
     fitter, maker = BodyFitter(MODEL, CAMERA), OcclusionMasks(MODEL, CAMERA, worn=True)
     for _ in range(8):
         fit = fitter.update(seen.landmarks, seen.world, distance_field(seen.mask, WIDTH), 1 / 30)
-        layers = maker.make(picture, seen.mask, seen.landmarks, fit)
-    worn = cv2.resize(layers[..., 3], (WIDTH, HEIGHT)).astype(int) - 128
+        masks = maker.update(picture, seen.mask, seen.landmarks, fit)
+    worn = cv2.resize(masks[..., 3], (WIDTH, HEIGHT)).astype(int) - 128
 
     def part(*names: str) -> NDArray[np.bool_]:
         mask = np.isin(labels, [REGIONS.index(name) + 1 for name in names]).astype(np.uint8)
@@ -89,9 +89,9 @@ def test_worn_clothes_are_told_from_skin_and_top_from_trousers() -> None:
     assert np.median(worn[part("torso")]) > 100
     assert np.median(worn[part("left_upper_arm", "right_forearm")]) > 100
     assert np.median(worn[part("left_thigh", "right_thigh")]) < -100
-    bare = part("head") & (np.abs(picture.astype(int) - SKIN_BGR).max(-1) < 20)
-    assert bare.sum() > 50
-    assert (np.abs(worn[bare]) < 60).mean() > 0.95
+    face = part("head") & (np.abs(picture.astype(int) - SKIN_BGR).max(-1) < 20)
+    assert face.sum() > 50
+    assert (np.abs(worn[face]) < 60).mean() > 0.95
 
 
 def test_a_bare_forearm_is_not_taken_for_the_hand() -> None:
@@ -103,8 +103,8 @@ def test_a_bare_forearm_is_not_taken_for_the_hand() -> None:
     fitter, maker = BodyFitter(MODEL, CAMERA), OcclusionMasks(MODEL, CAMERA)
     for _ in range(8):
         fit = fitter.update(seen.landmarks, seen.world, distance_field(seen.mask, WIDTH), 1 / 30)
-        layers = maker.make(picture, seen.mask, seen.landmarks, fit)
-    assert (layers[..., 2][forearm] > 127).mean() < 0.3
+        masks = maker.update(picture, seen.mask, seen.landmarks, fit)
+    assert (masks[..., 2][forearm] > 127).mean() < 0.3
 
 
 def test_a_hand_that_the_trunk_hides_leaves_no_hole() -> None:
@@ -116,10 +116,10 @@ def test_a_hand_that_the_trunk_hides_leaves_no_hole() -> None:
     fitter, maker = BodyFitter(MODEL, CAMERA), OcclusionMasks(MODEL, CAMERA)
     for _ in range(8):
         fit = fitter.update(landmarks, seen.world, distance_field(seen.mask, WIDTH), 1 / 30)
-        layers = maker.make(picture, seen.mask, landmarks, fit)
+        masks = maker.update(picture, seen.mask, landmarks, fit)
     torso = cv2.erode((labels == REGIONS.index("torso") + 1).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
     assert torso.sum() > 3000
-    assert (layers[..., 2][torso] > 127).sum() < 30
+    assert (masks[..., 2][torso] > 127).sum() < 30
 
 
 def test_a_bare_arm_beside_the_hand_is_no_hand() -> None:
@@ -140,20 +140,20 @@ def test_a_bare_arm_beside_the_hand_is_no_hand() -> None:
     cv2.line(below, (x - 30, y + 30), (x + 30, y + 30), 255, 8)
     maker = OcclusionMasks(MODEL, CAMERA)
     for _ in range(6):
-        layers = maker.make(picture, seen.mask, points, fit)
-    shown = layers[..., 2] > 127
+        masks = maker.update(picture, seen.mask, points, fit)
+    shown = masks[..., 2] > 127
     assert shown[y, x]
     assert shown[below > 0].mean() < 0.5
 
 
-def test_large_frames_give_small_layers() -> None:
-    """A 4K camera would make the layers cost more than the pose network."""
+def test_large_frames_give_small_masks() -> None:
+    """A 4K camera would make the masks cost more than the pose network."""
     seen = person(MODEL, place=(0.0, 0.0, 2.6))
     maker = OcclusionMasks(MODEL, CAMERA)
     fit = BodyFitter(MODEL, CAMERA).update(seen.landmarks, seen.world, None, 1 / 30)
     frame = np.zeros((HEIGHT * 3, WIDTH * 3, 3), np.uint8)
-    layers = maker.make(frame, np.zeros(frame.shape[:2], np.uint8), seen.landmarks, fit)
-    assert max(layers.shape[:2]) == 640
+    masks = maker.update(frame, np.zeros(frame.shape[:2], np.uint8), seen.landmarks, fit)
+    assert max(masks.shape[:2]) == 640
 
 
 def test_colours_tell_skin_from_cloth_once_learnt() -> None:

@@ -1,4 +1,4 @@
-"""The mirror's real path over one clip, in lock-step in this process: pose, fit, layers, light, drawing."""
+"""The mirror's real path over one clip, in lock-step in this process: pose, fit, masks, light, drawing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.model import BodyModel
+from inference.body_message import body_message
+from inference.person_estimator import PersonEstimator
 from inference.pose.tracker import PoseTracker
-from inference.process import BodyStage
 from inference.resize import working_copy
 from mirror import models
 from mirror.config import Config
-from mirror.messages import Body
+from mirror.messages import Frame
+from mirror.timer import StageTimer
 from mirror.types import F64, Picture
 from render.compose.frame_composer import FrameComposer
 from render.garments.fabric import load_fabric
@@ -40,13 +42,13 @@ class Wearing:
 class Observed:
     """What the mirror makes of one frame; without a person ``outfits`` show the frame as it is.
 
-    ``landmarks`` (33, 3) px and visibility, ``skin`` (J, 3, 4) and ``shape`` (K,) are None where nobody
-    is followed.
+    ``landmarks`` (33, 3) px and visibility, ``bone_transforms`` (J, 3, 4) and ``shape`` (K,) are None
+    where nobody is followed.
     """
 
     person: int = 0
     landmarks: F64 | None = None
-    skin: NDArray[np.float32] | None = None
+    bone_transforms: NDArray[np.float32] | None = None
     shape: NDArray[np.float32] | None = None
     outfits: tuple[Wearing, ...] = ()
     stage_ms: dict[str, float] = field(default_factory=dict)
@@ -99,7 +101,9 @@ class LockStepMirror:
         )
         self._tracker.warm_up()
         as_it_comes = Config().render.hide_worn
-        self._stage = BodyStage(BodyModel.load(), field_of_view_deg, worn=as_it_comes or hidden is not None)
+        self._estimator = PersonEstimator(
+            BodyModel.load(), field_of_view_deg, worn=as_it_comes or hidden is not None
+        )
         self._dressers = [wardrobe.dresser(outfit) for outfit in outfits]
         if hidden is not None:
             self._dressers.append(wardrobe.dresser(hidden, as_it_comes))
@@ -112,49 +116,35 @@ class LockStepMirror:
     def see(self, frame: Picture, t_ns: int) -> Observed:
         """One frame (H, W, 3) BGR at a growing time of its source."""
         height, width = frame.shape[:2]
-        bare = Wearing(frame, np.zeros((height, width), bool), {})
+        undressed = Wearing(frame, np.zeros((height, width), bool), {})
         small = working_copy(frame)
         observation = self._tracker.observe(small, t_ns)
         if observation is None:
-            return Observed(outfits=(bare,) * len(self._dressers))
-        stage_ms: dict[str, float] = {}
+            return Observed(outfits=(undressed,) * len(self._dressers))
+        timer = StageTimer()
         enlarged = np.array([width / small.shape[1], height / small.shape[0], 1.0])
         landmarks = observation.landmarks[:, [0, 1, 3]] * enlarged
-        result = self._stage.process(small, observation, t_ns, stage_ms)
-        if result is None:
-            return Observed(observation.person, landmarks, outfits=(bare,) * len(self._dressers))
-        skin, shape, light, layers = result
+        state = self._estimator.update(small, observation, t_ns, timer)
+        if state is None:
+            return Observed(observation.person, landmarks, outfits=(undressed,) * len(self._dressers))
         self._seq += 1
-        self._stage.follow_up()
-        body = Body(
-            seq=self._seq,
-            t_ns=t_ns,
-            t_capture_ns=t_ns,
-            t_source_ns=t_ns,
-            image=None,
-            masks=None,
-            tracked=True,
-            person=observation.person,
-            bone_transforms=skin,
-            shape=shape,
-            intrinsics=self._stage.intrinsics.at_size(width, height),
-            light=light,
-            cover=self._stage.cover,
-            skin_tone=self._stage.skin_tone,
-        )
+        self._estimator.learn()
+        message = Frame(seq=self._seq, t_ns=t_ns, t_capture_ns=t_ns, t_source_ns=t_ns, image=None)
+        body = body_message(message, (width, height), (observation, state))
+        stage_ms = timer.stage_ms
         outfits = []
         for dresser in self._dressers:
             picture = frame.copy()
             dresser.begin(body, height, width)
-            dressed = dresser.finish(picture, layers, stage_ms)
+            dressed = dresser.finish(picture, state.masks, stage_ms)
             dresser.learn()
-            mask = bare.mask if dressed.blend is None else dressed.blend.mask(height, width) > 0
+            mask = undressed.mask if dressed.blend is None else dressed.blend.mask(height, width) > 0
             outfits.append(Wearing(picture, mask, dressed.anchors))
         return Observed(
             observation.person,
             landmarks,
-            np.frombuffer(skin, "<f4").reshape(-1, 3, 4),
-            np.asarray(shape, np.float32),
+            state.bone_transforms,
+            np.asarray(state.shape, np.float32),
             tuple(outfits),
             stage_ms,
         )

@@ -140,7 +140,7 @@ class Judge:
             score.counted = score.in_view and (score.tracked or waiting > GRACE)
             frames.append(score)
             anchors.append(seen.outfits[0].anchors)
-            if seen.skin is not None:
+            if seen.bone_transforms is not None:
                 last = seen
                 people.append(seen.person)
                 fit_ms.append(seen.stage_ms.get("fit", _NAN))
@@ -188,7 +188,10 @@ class Judge:
         hidden = np.count_nonzero(whole & (in_top == mannequins.OTHER)) / max(int(np.count_nonzero(whole)), 1)
         height_px = body.height_m * clip.camera.focal / float(corners[:, 2].mean())
         score = FrameScore(
-            index, inside and bool(hidden < _HIDDEN), seen.skin is not None, bodies.facing_deg(true_skin)
+            index,
+            inside and bool(hidden < _HIDDEN),
+            seen.bone_transforms is not None,
+            bodies.facing_deg(true_skin),
         )
         top, bottom = (outfit.mask for outfit in seen.outfits[:2])
         if np.count_nonzero(shown[0]) >= _LEAST_PX:
@@ -214,7 +217,7 @@ class Judge:
             score.worn_hidden = masks.worn_left(worn, pair.mask, pair.picture, frame, clip.room)
             ideal = (bits & IDEAL) > 0
             score.restored = masks.restored_error(worn, ideal, pair.mask, pair.picture, frame, clip.room)
-        if seen.skin is not None and seen.shape is not None and seen.landmarks is not None:
+        if seen.bone_transforms is not None and seen.shape is not None and seen.landmarks is not None:
             self._body(clip, index, seen, score, scale)
             centre = seen.landmarks[[11, 12, 23, 24], :2].mean(0)
             trunk = bodies.trunk_px(true_skin, body.model.joints, clip.camera.focal)
@@ -232,12 +235,12 @@ class Judge:
 
     def _body(self, clip: TrueClip, index: int, seen: Observed, score: FrameScore, scale: float) -> None:
         """Joints and trunk."""
-        assert seen.skin is not None  # noqa: S101 - the caller looked
+        assert seen.bone_transforms is not None  # noqa: S101 - the caller looked
         assert seen.shape is not None  # noqa: S101
         assert seen.landmarks is not None  # noqa: S101
         body, true_skin = clip.scene.body(0), clip.skin[index]
         truth = bodies.joints_of(true_skin, body.model.joints)
-        ours = bodies.joints_of(seen.skin, self._model.shaped_joints(seen.shape))
+        ours = bodies.joints_of(seen.bone_transforms, self._model.shaped_joints(seen.shape))
         told = self._field_of_view or clip.scene.field_of_view_deg
         focal = 0.5 * max(clip.camera.size) / float(np.tan(np.radians(told) / 2))
         middle = np.array(clip.camera.size) / 2
@@ -252,7 +255,7 @@ class Judge:
             off = np.stack([our_px - true_px, seen_px - true_px]) / trunk
             score.joints = np.where(inside[None, :, None], off, np.nan)
         score.trunk_cm = 100 * self._surface.error_m(
-            seen.skin, seen.shape, true_skin, body.model.vertices, scale
+            seen.bone_transforms, seen.shape, true_skin, body.model.vertices, scale
         )
 
     @staticmethod
@@ -275,11 +278,13 @@ class Judge:
         )
 
     def _measures(self, scene: Scene, last: Observed | None) -> dict[str, float]:
-        if last is None or last.skin is None or last.shape is None:
+        if last is None or last.bone_transforms is None or last.shape is None:
             return {}
         body = scene.body(0)
         truth = bodies.measures_of(self._model, body.model.vertices, body.model.joints)
-        ours = bodies.measures_of(self._model, *bodies.grown_rest(self._model, last.skin, last.shape))
+        ours = bodies.measures_of(
+            self._model, *bodies.grown_rest(self._model, last.bone_transforms, last.shape)
+        )
         return bodies.measure_errors(ours, truth)
 
     def close(self) -> None:
