@@ -1,0 +1,1 @@
+"""From cameras, clips and pictures to frames in shared memory. Knows the spine alone."""

@@ -1,0 +1,1 @@
+"""From frames to the fitted body, what is in front of it and the light. Knows the spine alone."""

@@ -1,0 +1,1 @@
+"""The spine: messages, topics, processes, bus, frame ring, configuration, supervisor, command line."""

@@ -1,8 +1,9 @@
 """The render process: the dressed picture, on the display, in the file, in the report.
 
-Reads topics ``body`` and ``frame`` and the rings ``frames`` and ``layers``; writes topic
-``shown`` and, in lock-step, ``credit``; the video and the masks that the configuration names.
-Other clothes while it runs: ``render.garments.changes``.
+Reads topics ``body`` and ``frame`` with the rings ``frames`` and ``layers``, ``outfit_request``, and
+``woven`` with the ring ``fabrics``; writes topics ``shown``, ``worn``, ``weave`` and, in lock-step,
+``credit``. Beside them the video and the masks that the configuration names. Other clothes while it
+runs: ``render.garments.changes``.
 
 Frame N is shown with the body of frame N. Where no body comes although frames do (inference
 starts, hangs or died), the plain mirror picture is shown instead; never in lock-step, where

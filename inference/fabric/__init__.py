@@ -1,1 +1,1 @@
-"""Fabrics that a generative adversarial network weaves: source, data, training, sampling, proof."""
+"""The fabric generator at work: classes, palettes, weights, sampling; NumPy alone."""

@@ -1,0 +1,1 @@
+"""The fit of the body model to one frame: landmarks, outline and what bodies are like."""

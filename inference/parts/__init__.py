@@ -1,0 +1,1 @@
+"""What is in front of a garment and worn under it: occlusion masks, worn clothes, skin tone."""

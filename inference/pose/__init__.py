@@ -1,0 +1,1 @@
+"""Landmarks and mask of the one person who is followed, and the network that corrects them."""

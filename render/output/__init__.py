@@ -1,0 +1,1 @@
+"""Where the dressed picture goes: a window, nowhere, a recording."""

@@ -1,0 +1,1 @@
+"""How fast: the mirror beside the pose network alone and beside a naive mirror."""

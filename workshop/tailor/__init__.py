@@ -1,0 +1,1 @@
+"""Garments made: patterns, cutter, drape, relief; import and export; fabrics for the wardrobe."""

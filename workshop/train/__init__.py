@@ -1,0 +1,1 @@
+"""The training of every network that ships, with the logs of it. Needs the extra ``train``."""

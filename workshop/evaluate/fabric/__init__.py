@@ -1,0 +1,1 @@
+"""The proof of the fabric generator."""

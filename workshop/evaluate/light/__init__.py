@@ -1,0 +1,1 @@
+"""The proof of the light: rendered scenes of known light, clips, photographs, turned lamps."""

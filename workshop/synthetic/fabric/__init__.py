@@ -1,0 +1,1 @@
+"""Woven and knitted cloth by computation, with labels; dyes and quilting of real swatches."""

@@ -1,0 +1,1 @@
+"""Scenes of known light: surroundings, figures in them, cameras before them."""

@@ -1,0 +1,1 @@
+"""Rendered people of known bodies: shapes, poses, clothes, rooms, motions."""
