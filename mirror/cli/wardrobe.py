@@ -42,7 +42,7 @@ def show_garment(options: argparse.Namespace) -> int:
     garment = load_garment(options.name, folders)
     facts: dict[str, Any] = {
         "name": garment.name,
-        "kind": garment.kind,
+        "kind": garment.kind.name,
         "slot": garment.slot,
         "layer": garment.layer,
         "sizes": list(garment.sizes),

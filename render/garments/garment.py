@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -18,17 +18,10 @@ from mirror.errors import MirrorError
 from mirror.types import F32
 from mirror.wardrobe import find_folder, list_folders, read_page
 from render.garments import glb
+from render.garments.kinds import GarmentKind, Slot, anchors_of, kind_of
 from render.garments.mesh import vertex_tangents
 
 Metres = Annotated[float, Meta(gt=0.0, le=10.0)]
-Kind = Literal["tshirt", "long_sleeve", "tank_top", "trousers", "shorts", "skirt", "dress"]
-Slot = Literal["top", "bottom", "full"]
-_ANCHORS: dict[Slot, tuple[str, ...]] = {
-    "top": ("collar", "left_shoulder", "right_shoulder", "left_hem", "right_hem"),
-    "full": ("collar", "left_shoulder", "right_shoulder", "left_hem", "right_hem"),
-    "bottom": ("left_hem", "right_hem"),
-}
-_SLEEVED = ("tshirt", "long_sleeve")
 BASE_SIZE = "M"
 
 
@@ -42,14 +35,15 @@ class Suit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class GarmentPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``garment.toml``.
 
-    ``layer``: outerness, larger is worn over smaller. ``measurements``: size to name to
-    centimetres, of the garment itself. ``suits``: fabric classes that suit it, for proposals to it and
-    to garments like it. ``anchors``: name to vertex of the glb's primitive. ``cut``: the cutter's
-    parameters, if it was cut here (``workshop.tailor.cutter`` documents them).
+    ``kind``: a name in ``render.garments.kinds``. ``layer``: outerness, larger is worn over smaller.
+    ``measurements``: size to name to centimetres, of the garment itself. ``suits``: fabric classes that
+    suit it, for proposals to it and to garments like it. ``anchors``: name to vertex of the glb's
+    primitive. ``cut``: the cutter's parameters, if it was cut here (``workshop.tailor.cut_page`` documents
+    them).
     """
 
     name: str
-    kind: Kind
+    kind: str
     slot: Slot
     layer: int
     sizes: list[str]
@@ -60,6 +54,12 @@ class GarmentPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     suits: dict[str, Suit] = {}
     anchors: dict[str, int] = {}
     cut: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        try:
+            kind_of(self.kind)
+        except MirrorError as error:  # msgspec names the file's place for a ValueError
+            raise ValueError(str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Garment:
     """
 
     name: str
-    kind: Kind
+    kind: GarmentKind
     slot: Slot
     layer: int
     sizes: tuple[str, ...]
@@ -151,8 +151,8 @@ def load_garment(name: str | Path, folders: Iterable[str | Path] = ()) -> Garmen
     count = len(file.vertices)
     if not page.sizes or len(set(page.sizes)) != len(page.sizes):
         raise MirrorError(f"{page_path}: sizes must be named, each once")
-    needed = _ANCHORS[page.slot] + (("left_cuff", "right_cuff") if page.kind in _SLEEVED else ())
-    if missing := [a for a in needed if a not in page.anchors]:
+    kind = kind_of(page.kind)
+    if missing := [a for a in anchors_of(kind, page.slot) if a not in page.anchors]:
         raise MirrorError(f"{page_path}: [anchors] lacks {', '.join(missing)}")
     for anchor, vertex in page.anchors.items():
         if not 0 <= vertex < count:
@@ -163,7 +163,7 @@ def load_garment(name: str | Path, folders: Iterable[str | Path] = ()) -> Garmen
     bone_of = np.array([BONES.index(b) for b in file.bones], np.uint8)
     return Garment(
         name=page.name,
-        kind=page.kind,
+        kind=kind,
         slot=page.slot,
         layer=page.layer,
         sizes=tuple(page.sizes),

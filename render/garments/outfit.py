@@ -11,12 +11,12 @@ from mirror.errors import MirrorError
 from render.garments.cloth import WornGarment
 from render.garments.fabric import Fabric, list_fabrics, load_fabric
 from render.garments.garment import Garment, list_garments, load_garment
+from render.garments.kinds import clash
 from render.garments.mesh import SkinnedMesh
 from render.garments.simplify import LONGEST_M, TOLERANCE_M, simplified
 
 # Heavier garments, not of our cutter, are thinned out when they are loaded.
 _MANY_FACES = 6000
-_FLARED = ("skirt", "dress")  # kinds that stand away from the legs
 
 
 def cloth_of(garment: Garment, fabric: Fabric, size: str) -> WornGarment:
@@ -45,7 +45,7 @@ def cloth_of(garment: Garment, fabric: Fabric, size: str) -> WornGarment:
         relief=fabric.normal,
         repeat_m=fabric.repeat_m,
         layer=garment.layer,
-        trimmed=garment.kind not in _FLARED,
+        trimmed=garment.kind.trimmed,
         size_steps=garment.size_steps(size),
         anchors=anchors,
         detail=garment.detail,
@@ -117,13 +117,9 @@ class OutfitRack:
         for name, slot in rack.items():
             if (name,) == self._first:
                 continue
-            kept = [other for other, place in worn if place and not _clash(place, slot)]
+            kept = [other for other, place in worn if place and not clash(place, slot)]
             outfits.append((name, *kept))
         return outfits
-
-
-def _clash(slot: str, other: str) -> bool:
-    return slot == other or "full" in (slot, other)
 
 
 def check_outfit(cloths: Sequence[WornGarment], components: int) -> None:

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from inference.body.model import BONES
 from mirror.types import F64, I64
+from render.garments.kinds import Block
 from workshop.tailor.cut_surface import CutSurface, boundary_edges, clipped, subdivided, surface
 
 _FILE = Path(__file__).resolve().parent / "data" / "blocks.safetensors"
@@ -60,7 +61,7 @@ def load() -> Blocks:
     )
 
 
-def base_surface(which: str) -> CutSurface:
+def base_surface(which: Block) -> CutSurface:
     """The surface a garment is cut from: ``tights``, ``skirt`` or ``dress`` (one joined to the other)."""
     blocks = load()
     count = len(blocks.vertices)

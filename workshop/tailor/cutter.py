@@ -25,6 +25,7 @@ from mirror.types import F64, I64
 from mirror.wardrobe import read_page
 from render.garments import glb
 from render.garments.garment import BASE_SIZE, GarmentPage
+from render.garments.kinds import GarmentKind, kind_of
 from render.garments.mesh import SkinnedMesh
 from render.garments.simplify import LONGEST_M, TOLERANCE_M, simplified
 from workshop.tailor import blocks as cut_blocks
@@ -39,7 +40,6 @@ _FOLD_THICKNESS_M = 0.0025
 _SCRAP_FACES = 30
 # Shape targets are half the difference of two bodies this far to either side of the mean.
 _SPREAD = 1.5
-_SIZE_STEP_M = 0.0055  # a size up: this much further out (3.5 cm of girth)
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ class Pattern:
     place: shapes.Place
 
 
-def make_pattern(kind: str, cut: cut_page.Cut, model: BodyModel) -> Pattern:
+def make_pattern(kind: GarmentKind, cut: cut_page.Cut, model: BodyModel) -> Pattern:
     """Drape the block on the mean body, clip it, split it along its seams and lay the panels flat."""
     blocks = cut_blocks.load()
-    base = cut_blocks.base_surface({"skirt": "skirt", "dress": "dress"}.get(kind, "tights"))
+    base = cut_blocks.base_surface(kind.cutting.block)
     drape = shapes.Drape(kind, cut, base, model)
     mean = drape.on(blocks.vertices, model.vertices.astype(np.float64))
     base_weights = base.at(blocks.weights)
@@ -86,7 +86,7 @@ def make_pattern(kind: str, cut: cut_page.Cut, model: BodyModel) -> Pattern:
     return Pattern(drape, mesh, cloth, old, uv, stretch, here)
 
 
-def _panels(kind: str, cut: cut_page.Cut, mesh: CutSurface, place: shapes.Place) -> I64:
+def _panels(kind: GarmentKind, cut: cut_page.Cut, mesh: CutSurface, place: shapes.Place) -> I64:
     """Panel of each face (F,): a number of which bit k tells the side of seam k."""
     out = np.zeros(len(mesh.faces), np.int64)
     for k, field in enumerate(shapes.seams(kind, cut, place)):
@@ -132,7 +132,7 @@ def _seam_edges(mesh: CutSurface, panel: I64, place: shapes.Place) -> set[tuple[
     return seam
 
 
-def _layout(kind: str, place: shapes.Place, cloth: I64, old: I64, panel: I64) -> tuple[F64, F64]:
+def _layout(kind: GarmentKind, place: shapes.Place, cloth: I64, old: I64, panel: I64) -> tuple[F64, F64]:
     """Flat patterns (W, 2) of all panels, and each face's stretch (F,)."""
     points = place.points[old]
     piece = cut_panels.pieces(cloth)
@@ -145,7 +145,7 @@ def _layout(kind: str, place: shapes.Place, cloth: I64, old: I64, panel: I64) ->
         mask = piece[cloth[:, 0]] == p
         faces = index[cloth[mask]]
         at = points[which]
-        sleeve = kind in ("tshirt", "long_sleeve") and float((panel[mask] >> 1 & 1).mean()) > 0.5
+        sleeve = kind.sleeved and float((panel[mask] >> 1 & 1).mean()) > 0.5
         of_sleeve[which] = sleeve
         if sleeve:
             along = place.limb("arm")[old[which]]
@@ -164,7 +164,7 @@ def _layout(kind: str, place: shapes.Place, cloth: I64, old: I64, panel: I64) ->
         flat = cut_panels.aligned(flat, upward, np.array([0.0, float(upward.mean())]))
         uv[which] = flat
     # Stripes meet at side, inner and underarm seams; at shoulders and armholes they cannot.
-    meets = of_sleeve | (points[:, 1] < shapes.ARMPIT_Y) | (kind in shapes.BOTTOMS)
+    meets = of_sleeve | (points[:, 1] < shapes.ARMPIT_Y) | (kind.legged)
     point = np.where(meets, 2 * old + of_sleeve, -1)
     _, join, copies = np.unique(point, return_inverse=True, return_counts=True)
     uv = cut_panels.matched(uv, cloth, np.where(meets & (copies[join] > 1), join, -1))
@@ -172,7 +172,7 @@ def _layout(kind: str, place: shapes.Place, cloth: I64, old: I64, panel: I64) ->
 
 
 def make_up(
-    pattern: Pattern, kind: str, cut: cut_page.Cut, model: BodyModel, *, detailed: bool = True
+    pattern: Pattern, kind: GarmentKind, cut: cut_page.Cut, model: BodyModel, *, detailed: bool = True
 ) -> glb.SkinnedFile:
     """The finished garment: folded edges, skinning, shape and size targets.
 
@@ -209,9 +209,9 @@ def make_up(
     joints_at = model.joints.astype(np.float64)
     weights = shapes.cleaned_weights(base.at(blocks.weights), rest, base.faces, kind, joints_at)
     dense = pattern.surface.at(weights)
-    if kind in shapes.TOPS:
+    if kind.slot == "top":
         dense = shapes.hem_weights(mean, dense)
-    if kind in ("skirt", "dress"):
+    if kind.flared:
         dense = shapes.skirt_weights(mean, dense)
     joints, four = four_weights(np.concatenate([dense[pattern.old], *([dense[pattern.old[rim]]] * 3)]))
     faces = np.concatenate([pattern.cloth, strip]).astype(np.int32)
@@ -281,20 +281,20 @@ def thinned(file: glb.SkinnedFile, keep: Sequence[int]) -> tuple[glb.SkinnedFile
     return smaller, place
 
 
-def size_step(kind: str, place: shapes.Place, normals: F64) -> F64:
+def size_step(kind: GarmentKind, place: shapes.Place, normals: F64) -> F64:
     """What one size up moves the outer cloth by (V, 3): wider, and longer towards the hems."""
     y, x = place.points[:, 1], np.abs(place.points[:, 0])
-    wide = np.full(len(y), _SIZE_STEP_M)
+    wide = np.full(len(y), kind.cutting.size_step)
     longer = np.zeros((len(y), 3))
     on_arm = smoothstep(place.armness, 0.3, 0.8)
-    if kind in shapes.BOTTOMS:
+    if kind.legged:
         wide = wide * (1 - 0.55 * smoothstep(y, 0.9, 1.02)) * (0.3 + 0.7 * smoothstep(x, 0.0, 0.05))
         longer[:, 1] = -0.008 * np.clip(place.limb("leg") / 0.8, 0, 1)
     else:
         wide = wide * (1 - 0.7 * smoothstep(y, 1.28, 1.38) * (1 - on_arm)) * (1 - 0.4 * on_arm)
-        if kind == "skirt":
+        if kind.slot == "bottom":
             wide = wide * (1 - 0.55 * smoothstep(y, 0.85, 0.95))
-        top = 1.0 if kind == "skirt" else 1.3
+        top = 1.0 if kind.slot == "bottom" else 1.3
         longer[:, 1] = -0.012 * np.clip((top - y) / 0.45, 0, 1.5) * (1 - on_arm)
         way = np.clip(place.limb("arm") / 0.48, 0, 1) * on_arm * 0.008
         side = np.where(place.points[:, 0] > 0, 1.0, -1.0)
@@ -312,7 +312,12 @@ def four_weights(weights: F64) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
 
 
 def tables(
-    kind: str, sizes: Sequence[str], anchors: dict[str, int], place: shapes.Place, step: F64, faces: I64
+    kind: GarmentKind,
+    sizes: Sequence[str],
+    anchors: dict[str, int],
+    place: shapes.Place,
+    step: F64,
+    faces: I64,
 ) -> list[str]:
     """A page's [anchors] and [measurements] as lines; ``step`` (V, 3): what a size up moves the cloth by."""
     lines = ["[anchors]", *(f"{name} = {vertex}" for name, vertex in anchors.items())]
@@ -333,9 +338,10 @@ def cut(folder: Path) -> dict[str, float]:
     path = folder / "garment.toml"
     parameters = cut_page.parse(page.cut, str(path))
     model = BodyModel.load()
-    pattern = make_pattern(page.kind, parameters, model)
-    whole = make_up(pattern, page.kind, parameters, model)
-    anchors = measures.anchors(page.kind, pattern.place, pattern.surface.faces)
+    kind = kind_of(page.kind)
+    pattern = make_pattern(kind, parameters, model)
+    whole = make_up(pattern, kind, parameters, model)
+    anchors = measures.anchors(kind, pattern.place, pattern.surface.faces)
     first = {int(v): w for w, v in reversed(list(enumerate(pattern.old.tolist())))}
     file, place = thinned(whole, [first[vertex] for vertex in anchors.values()])
     glb.write(folder / "garment.glb", page.name, file, model.joints, list(PARENTS))
@@ -343,7 +349,7 @@ def cut(folder: Path) -> dict[str, float]:
     outer = np.zeros_like(pattern.place.points)
     outer[pattern.old] = step
     here = {name: int(place[first[vertex]]) for name, vertex in anchors.items()}
-    lines = [_MARK, "", *tables(page.kind, page.sizes, here, pattern.place, outer, pattern.surface.faces)]
+    lines = [_MARK, "", *tables(kind, page.sizes, here, pattern.place, outer, pattern.surface.faces)]
     text = path.read_text("utf-8").split(_MARK)[0].rstrip()
     path.write_text(text + "\n\n" + "\n".join(lines) + "\n", "utf-8")
     return {

@@ -12,13 +12,14 @@ from scipy.spatial import cKDTree
 
 from inference.body.surface import vertex_normals
 from mirror.types import F32, F64, I64, cv
+from render.garments.kinds import Band, GarmentKind
 from workshop.tailor.atlas import Atlas, spread
 from workshop.tailor.cut_page import Cut
 from workshop.tailor.cut_surface import boundary_edges
 from workshop.tailor.drape import Limb, smoothstep
 from workshop.tailor.folds import Folds
 from workshop.tailor.panels import pieces
-from workshop.tailor.shapes import BOTTOMS, HIP_Y, Place
+from workshop.tailor.shapes import HIP_Y, Place
 
 OPEN = 240  # as in the renderer
 _VOXEL_M = 0.015
@@ -41,35 +42,20 @@ class Detail:
     occlusion: NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Band:
-    """A worked edge: ``width`` metres from it a row of stitches; ``ribs``: metres from rib to rib, or 0."""
-
-    width: float
-    ribs: float = 0.0
-    raised: float = 0.0  # metres that it is thicker than the cloth
-
-
-def _bands(kind: str, place: Place) -> list[tuple[NDArray[np.bool_], Band]]:
+def _bands(kind: GarmentKind, place: Place) -> list[tuple[NDArray[np.bool_], Band]]:
     """Which vertices (V,) of open edges get which band."""
-    y, on_arm = place.points[:, 1], place.armness > 0.6
-    if kind in (*BOTTOMS, "skirt"):
+    y, on_arm, bands = place.points[:, 1], place.armness > 0.6, kind.cutting
+    if kind.slot == "bottom":
         top = y > HIP_Y + 0.05
-        return [(top, Band(0.035, raised=0.0010)), (~top, Band(0.022))]
-    neck = (y > 1.15) & ~on_arm
-    if kind == "long_sleeve":
-        return [
-            (neck, Band(0.020, 0.0055, 0.0008)),
-            (on_arm, Band(0.045, 0.0055, 0.0004)),
-            (y < 1.15, Band(0.022)),
-        ]
-    if kind == "tshirt":
-        return [(neck, Band(0.019, 0.0055, 0.0008)), (on_arm, Band(0.02)), (y < 1.15, Band(0.022))]
-    return [(y > 1.1, Band(0.012, raised=0.0008)), (y <= 1.1, Band(0.022))]
+        return [(top, bands.upper_band), (~top, bands.hem_band)]
+    if bands.cuff_band is not None:
+        neck = (y > 1.15) & ~on_arm
+        return [(neck, bands.upper_band), (on_arm, bands.cuff_band), (y < 1.15, bands.hem_band)]
+    return [(y > 1.1, bands.upper_band), (y <= 1.1, bands.hem_band)]
 
 
 def make(
-    kind: str,
+    kind: GarmentKind,
     cut: Cut,
     place: Place,
     surface: I64,
@@ -129,7 +115,7 @@ def make(
 
 
 def _worked_edges(
-    height: F32, kind: str, place: Place, surface: I64, points: F64
+    height: F32, kind: GarmentKind, place: Place, surface: I64, points: F64
 ) -> tuple[F32, NDArray[Any]]:
     """Heights with folds calmed and ribs raised at the edges (N,), and the light left by stitches (N,)."""
     line = np.ones(len(points))

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirror.types import F32, cv
+from render.garments.kinds import GarmentKind
 from workshop.tailor.drape import smoothstep
-from workshop.tailor.shapes import ARMPIT_Y, BOTTOMS, CROTCH_Y, Place
+from workshop.tailor.shapes import ARMPIT_Y, CROTCH_Y, Place
 
 Strength = Any  # (N,) or a number
 
@@ -75,7 +76,7 @@ def _bump(x: NDArray[Any], middle: float, width: float) -> NDArray[Any]:
 class Folds:
     """The folds of one kind of garment. ``heights`` gives metres, of which only slopes matter."""
 
-    def __init__(self, kind: str, sleeve_m: float, leg_m: float, seed: int = 11) -> None:
+    def __init__(self, kind: GarmentKind, sleeve_m: float, leg_m: float, seed: int = 11) -> None:
         self._kind, self._sleeve, self._leg = kind, sleeve_m, leg_m
         rng = np.random.default_rng(seed)
         around = 2 * np.pi * _TRUNK_R
@@ -94,16 +95,16 @@ class Folds:
         x, y, z = place.points.T
         turn = np.arctan2(x, z - 0.03) * _TRUNK_R
         out = 0.0007 * self._crumple.at(turn, y)
-        if self._kind in BOTTOMS:
+        if self._kind.legged:
             return np.asarray(out + self._trouser(place), np.float32)
         trunk = smoothstep(place.armness, 0.75, 0.35)
         side = np.sin(turn / _TRUNK_R) ** 2
-        if self._kind in ("skirt", "dress"):
+        if self._kind.flared:
             below = np.clip(0.95 - y, 0, None)
             out += self._flute.at(turn, y) * np.minimum(0.026 * below, 0.011)
-        if self._kind == "skirt":
+        if self._kind.slot == "bottom":
             return np.asarray(out + 0.0012 * self._hang.at(turn, y), np.float32)
-        calm = 1.0 if self._kind != "dress" else 0.55
+        calm = self._kind.cutting.trunk_folds
         out += self._hang.at(turn, y) * trunk * calm * (0.0006 + 0.0038 * smoothstep(y, 1.24, 0.92))
         # Slouching at the waist: lines that sag from the sides towards the middle.
         sag = y + 0.28 * np.abs(np.abs(turn) - 0.25)

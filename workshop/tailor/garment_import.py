@@ -98,7 +98,7 @@ def import_mesh(
     return {
         "path": str(folder),
         "like": like.name,
-        "kind": like.kind,
+        "kind": like.kind.name,
         "vertices": len(file.vertices),
         "faces": len(file.faces),
         "anchors": sorted(anchors),
@@ -114,7 +114,7 @@ def import_folder(source: Path, name: str, garments: Path) -> dict[str, Any]:
         raise MirrorError(f"{folder}: there is something already; choose another name")
     garment = load_garment(source)
     _keep(source, folder)
-    return {"path": str(folder), "kind": garment.kind, "vertices": len(garment.vertices)}
+    return {"path": str(folder), "kind": garment.kind.name, "vertices": len(garment.vertices)}
 
 
 def _keep(made: Path, folder: Path) -> None:
@@ -224,7 +224,7 @@ def _made_up(
         found = measures.anchors(like.kind, place, welded)
     except ValueError as error:  # no edge where this kind has its neckline, hem or cuffs
         raise MirrorError(
-            f"{source}: has no open edges where a {like.kind} has neckline, hem or cuffs; "
+            f"{source}: has no open edges where a {like.kind.name} has neckline, hem or cuffs; "
             "is it closed, or of another kind (--like)?"
         ) from error
     joints, four = four_weights(shares[mesh.old])
@@ -298,7 +298,7 @@ def _page(name: str, like: Garment, source: str, facts: dict[str, str]) -> list[
     """The page's own lines."""
     entries: dict[str, Any] = {
         "name": name,
-        "kind": like.kind,
+        "kind": like.kind.name,
         "slot": like.slot,
         "layer": like.layer,
         "default_fabric": facts.get("default_fabric", like.default_fabric),

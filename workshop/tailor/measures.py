@@ -6,15 +6,16 @@ import numpy as np
 from scipy.spatial import ConvexHull
 
 from mirror.types import F64, I64
+from render.garments.kinds import GarmentKind
 from workshop.tailor.cut_surface import boundary_edges, edges_of
-from workshop.tailor.shapes import BOTTOMS, CROTCH_Y, Place
+from workshop.tailor.shapes import CROTCH_Y, Place
 
 
 def _extreme(candidates: I64, score: F64) -> int:
     return int(candidates[score[candidates].argmax()])
 
 
-def anchors(kind: str, place: Place, faces: I64) -> dict[str, int]:
+def anchors(kind: GarmentKind, place: Place, faces: I64) -> dict[str, int]:
     """Vertices of the outer cloth: left is the wearer's left.
 
     ``collar``: the neckline's middle in front; shoulders: on top, above the shoulder joint; hems:
@@ -25,12 +26,12 @@ def anchors(kind: str, place: Place, faces: I64) -> dict[str, int]:
     x, y, z = points.T
     rim = np.unique(boundary_edges(faces))
     out: dict[str, int] = {}
-    if kind in BOTTOMS:
+    if kind.legged:
         low = rim[y[rim] < CROTCH_Y]
     else:
         trunk = rim[place.armness[rim] < 0.3]
-        low = trunk[y[trunk] < (y.min() + 0.05 if kind in ("skirt", "dress") else 1.0)]
-    if kind not in (*BOTTOMS, "skirt"):
+        low = trunk[y[trunk] < (y.min() + 0.05 if kind.flared else 1.0)]
+    if kind.slot != "bottom":
         neck = rim[(np.abs(x[rim]) < 0.02) & (y[rim] > 1.1) & (z[rim] > 0.03)]
         out["collar"] = _extreme(neck, -np.abs(x))
         for side, sign in (("left", 1.0), ("right", -1.0)):
@@ -40,7 +41,7 @@ def anchors(kind: str, place: Place, faces: I64) -> dict[str, int]:
             out[f"{side}_shoulder"] = _extreme(top, near)
     for side, sign in (("left", 1.0), ("right", -1.0)):
         out[f"{side}_hem"] = _extreme(low, sign * x)
-    if kind in ("tshirt", "long_sleeve"):
+    if kind.sleeved:
         for side, sign in (("left", 1.0), ("right", -1.0)):
             cuff = rim[(place.armness[rim] > 0.6) & (sign * x[rim] > 0)]
             # The angle counts from the underside: the far side is where its cosine is least.
@@ -61,14 +62,14 @@ def _girth(points: F64, edges: I64, height: float) -> float:
     return float(np.linalg.norm(ring - np.roll(ring, 1, axis=0), axis=1).sum() * 100)
 
 
-def measurements(kind: str, points: F64, place: Place, faces: I64) -> dict[str, float]:
+def measurements(kind: GarmentKind, points: F64, place: Place, faces: I64) -> dict[str, float]:
     """Girths and lengths of the outer cloth at ``points`` (V, 3), in centimetres."""
     edges = edges_of(faces)
     trunk = edges[(place.armness[edges] < 0.35).all(1)]
     y = points[:, 1]
     body = place.armness < 0.35
     out: dict[str, float] = {}
-    if kind in BOTTOMS:
+    if kind.legged:
         out["waist"] = _girth(points, trunk, float(y.max()) - 0.01)
         out["hip"] = max(_girth(points, trunk, h) for h in np.linspace(CROTCH_Y + 0.03, 0.93, 8))
         out["outer_length"] = float(y.max() - y.min()) * 100
@@ -76,13 +77,13 @@ def measurements(kind: str, points: F64, place: Place, faces: I64) -> dict[str, 
         left = edges[(points[edges][:, :, 0] > 0).all(1) & (y[edges] < CROTCH_Y).all(1)]
         out["leg_hem"] = _girth(points, left, float(y.min()) + 0.02)
         return out
-    if kind == "skirt":
+    if kind.slot == "bottom":
         out["waist"] = _girth(points, trunk, float(y.max()) - 0.02)
     else:
         out["chest"] = _girth(points, trunk, 1.2)
         out["waist"] = _girth(points, trunk, 1.06)
     out["hem"] = _girth(points, trunk, float(y[body].min()) + 0.01)
     out["length"] = float(y.max() - y[body].min()) * 100
-    if kind in ("tshirt", "long_sleeve"):
+    if kind.sleeved:
         out["sleeve"] = float(place.limb("arm")[place.armness > 0.6].max()) * 100
     return out

@@ -9,13 +9,11 @@ import numpy as np
 from inference.body.model import BONES, BodyModel
 from inference.body.surface import vertex_normals
 from mirror.types import F64, I64
+from render.garments.kinds import GarmentKind
 from workshop.tailor.blocks import load
 from workshop.tailor.cut_page import Cut
 from workshop.tailor.cut_surface import CutSurface, umbrella
 from workshop.tailor.drape import Hang, Limb, Tube, clear_of, smoothed, smoothstep
-
-TOPS = ("tshirt", "long_sleeve", "tank_top")
-BOTTOMS = ("trousers", "shorts")
 
 # Levels of the mean body (metres): the neck's side point, shoulder, armpit, waist, hip joints, crotch.
 NECK_SIDE_Y, SHOULDER_Y, ARMPIT_Y, WAIST_Y, HIP_Y, CROTCH_Y = 1.425, 1.37, 1.235, 1.06, 0.864, 0.768
@@ -125,35 +123,35 @@ def armhole(place: Place, cut: Cut) -> F64:
     return out
 
 
-def cuts(kind: str, cut: Cut, place: Place) -> list[F64]:
+def cuts(kind: GarmentKind, cut: Cut, place: Place) -> list[F64]:
     """Fields (V,) to clip by, one after the other; what is positive stays."""
     y = place.points[:, 1]
     hip = HIP_Y
-    if kind in BOTTOMS:
+    if kind.legged:
         return [hip + cut.waist / 100 - y, cut.leg / 100 - place.limb("leg")]
-    if kind == "skirt":
+    if kind.slot == "bottom":
         return [y - (hip - cut.length / 100)]
     out = [neckline(place, cut)]
     if cut.sleeve > 0:
         out.append(np.where(place.armness > 0.5, cut.sleeve / 100 - place.limb("arm"), 0.1))
     else:
         out.append(armhole(place, cut))
-    low = cut.length if kind == "dress" else cut.hem
+    low = cut.length if kind.flared else cut.hem
     # Hanging hands are lower than a hem, and no part of it.
     out.append(np.where(place.armness > 0.5, 0.1, y - (hip - low / 100)))
     return out
 
 
-def seams(kind: str, cut: Cut, place: Place) -> list[F64]:
+def seams(kind: GarmentKind, cut: Cut, place: Place) -> list[F64]:
     """Fields (V,) whose zero lines are seams.
 
     The first is positive in front of the side seams (and of a sleeve's underside and top); then
     the armholes, positive on the sleeves, or the middle of trousers, positive on the left.
     """
     sides = front_back(place.points)
-    if kind in BOTTOMS:
+    if kind.legged:
         return [sides, place.points[:, 0]]
-    if kind in ("skirt", "dress") or cut.sleeve <= 0:
+    if kind.flared or cut.sleeve <= 0:
         return [sides]
     sleeve = armscye(place)
     over = smoothstep(sleeve, 0.0, 0.05)
@@ -173,7 +171,7 @@ class _Step:
 class Drape:
     """Makes the base surface hang on a body: built once on the mean body, then used on any."""
 
-    def __init__(self, kind: str, cut: Cut, base: CutSurface, model: BodyModel) -> None:
+    def __init__(self, kind: GarmentKind, cut: Cut, base: CutSurface, model: BodyModel) -> None:
         blocks = load()
         self.kind, self.cut, self.base = kind, cut, base
         self._skin_faces = model.faces.astype(np.int64)
@@ -182,14 +180,14 @@ class Drape:
         self._neighbours = umbrella(base.faces, len(mean))
         self._ease = smoothed(self._room(place), self._neighbours, 6)
         self._steps = [self._trunk(place)]
-        if kind in TOPS:
+        if kind.slot == "top":
             self._steps += self._sleeves(place)
-        elif kind in BOTTOMS:
+        elif kind.legged:
             self._steps += self._legs(place)
         self._free = smoothed(self._steps[0].share, self._neighbours, 4)
         # Which leg's cloth: 1 the left's, -1 the right's, 0 above the crotch.
         leg = np.sign(mean[:, 0]) * ((mean[:, 1] < CROTCH_Y - 0.01) & (np.abs(mean[:, 0]) > 1e-3))
-        self._leg = leg if kind in BOTTOMS else np.zeros_like(leg)
+        self._leg = leg if kind.legged else np.zeros_like(leg)
         # Between the buttocks the block folds in deeply: drawn flat before anything else, or the
         # cloth over it would keep the crease.
         x, y, z = np.abs(mean[:, 0]), mean[:, 1], mean[:, 2]
@@ -198,23 +196,23 @@ class Drape:
         # A flare sets in below the hem of a top worn over it.
         below = np.maximum(HIP_Y - 0.03 - mean[:, 1], 0)
         below = below**2 / (below + 0.06)
-        self._flare = cut.flare * below if kind in ("skirt", "dress") else np.zeros_like(below)
+        self._flare = cut.flare * below if kind.flared else np.zeros_like(below)
 
     def _trunk(self, place: Place) -> _Step:
         """The tube around chest, waist and hips, and on down around a skirt."""
         points, kind = place.points, self.kind
-        high = {"skirt": 0.99, "trousers": 1.12, "shorts": 1.12}.get(kind, NECK_SIDE_Y - 0.03)
-        low = 0.13 if kind in ("skirt", "dress") else CROTCH_Y
+        high = kind.cutting.trunk_top
+        low = 0.13 if kind.flared else CROTCH_Y
         ends = np.array([[0.0, high, 0.03], [0.0, (high + low) / 2, 0.03], [0.0, low, 0.03]])
         along, angle = Limb(ends[0], ends[1], ends[2], np.array([0.0, 0.0, 1.0])).coordinates(points)
         loose = smoothstep(points[:, 1], ARMPIT_Y + 0.05, ARMPIT_Y - 0.03)
-        share = np.ones(len(points)) if kind in BOTTOMS or kind == "skirt" else loose
+        share = np.ones(len(points)) if kind.slot == "bottom" else loose
         share = share * smoothstep(place.armness, 0.5, 0.2)
-        if kind in BOTTOMS:
+        if kind.legged:
             share = share * smoothstep(points[:, 1], CROTCH_Y - 0.01, CROTCH_Y + 0.1)
         hang = Hang(
-            fall=0.03 if kind in ("skirt", "dress") else self.cut.fall,
-            rise={"skirt": 0.8, "dress": 0.6}.get(kind, 0.12 if kind in TOPS else 0.6),
+            fall=0.03 if kind.flared else self.cut.fall,
+            rise=kind.cutting.trunk_rise,
         )
         return _Step(Tube(along, angle, place.armness < 0.3, 0.0, high - low), hang, True, share)
 
@@ -247,7 +245,7 @@ class Drape:
     def _room(self, place: Place) -> F64:
         """Least distance (V,) from the block, metres."""
         e, y = self.cut.ease, place.points[:, 1]
-        if self.kind in BOTTOMS:
+        if self.kind.legged:
             legs = np.interp(place.limb("leg"), [0.1, 0.4, 0.8], [e.thigh, e.thigh, e.leg_hem])
             trunk = np.interp(y, [HIP_Y, WAIST_Y], [e.hip, e.waist])
             share = smoothstep(y, CROTCH_Y + 0.06, CROTCH_Y - 0.04)
@@ -256,7 +254,7 @@ class Drape:
             inner = 1 - (1 - apart) * smoothstep(np.abs(y - CROTCH_Y), 0.1, 0.02)
             room: F64 = ((1 - share) * trunk + share * legs) * np.maximum(inner, 0.15) / 100
             return room
-        if self.kind == "skirt":
+        if self.kind.slot == "bottom":
             trunk = np.interp(y, [HIP_Y, 0.97], [e.hip, e.waist])
         else:
             trunk = np.interp(y, [HIP_Y, WAIST_Y, 1.2, SHOULDER_Y], [e.hip, e.waist, e.chest, e.shoulder])
@@ -328,7 +326,7 @@ def hem_weights(points: F64, weights: F64) -> F64:
     return out
 
 
-def cleaned_weights(weights: F64, points: F64, faces: I64, kind: str, joints: F64) -> F64:
+def cleaned_weights(weights: F64, points: F64, faces: I64, kind: GarmentKind, joints: F64) -> F64:
     """Weights (V, J) without bones that cloth does not follow, smoothed over the surface.
 
     ``points`` (V, 3) in the rest pose, ``joints`` (J, 3).
@@ -347,7 +345,7 @@ def cleaned_weights(weights: F64, points: F64, faces: I64, kind: str, joints: F6
             pass_on(f"{side}_{source}", f"{side}_{target}")
         pass_on(f"{side}_hand", f"{side}_forearm_twist")
     near = umbrella(faces, len(out))
-    out = smoothed(out, near, 6 if kind not in ("skirt", "dress") else 8)
+    out = smoothed(out, near, 8 if kind.flared else 6)
     # Cloth bridges the shoulder: it neither balls over a raised arm nor caves in under it.
     wide = smoothed(out, near, 40)
     for side in ("left", "right"):

@@ -84,4 +84,4 @@ def test_a_wardrobe_must_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "--like" in capsys.readouterr().err
     setting = f'wardrobe.folders=["{tmp_path}"]'
     assert main(["garment", "import", str(source), "--name", "tee", "--set", setting]) == 0
-    assert load_garment("tee", [tmp_path]).kind == "tshirt"
+    assert load_garment("tee", [tmp_path]).kind.name == "tshirt"

@@ -15,6 +15,7 @@ from mirror.errors import MirrorError
 from mirror.wardrobe import PACKAGED, read_page
 from render.garments import glb
 from render.garments.garment import GarmentPage, load_garment
+from render.garments.kinds import kind_of
 from workshop.tailor import blocks, cut_page, cut_surface, cutter, panels
 from workshop.tailor.drape import Hang, Limb, Tube
 
@@ -31,7 +32,7 @@ def _grid(n: int = 12) -> tuple[cut_surface.CutSurface, np.ndarray]:
 @pytest.fixture(scope="module")
 def pattern() -> cutter.Pattern:
     page = read_page(PACKAGED / "garments" / "tshirt", "garments", GarmentPage)
-    return cutter.make_pattern(page.kind, cut_page.parse(page.cut, "page"), BodyModel.load())
+    return cutter.make_pattern(kind_of(page.kind), cut_page.parse(page.cut, "page"), BodyModel.load())
 
 
 def test_clip_leaves_a_smooth_edge_and_no_slivers() -> None:
@@ -242,7 +243,7 @@ def test_stripes_meet_at_the_side_seams_of_what_is_shipped(name: str) -> None:
 def test_left_and_right_panels_are_mirror_images(name: str) -> None:
     """Checks on the two sleeves or legs would sit at other heights, or off by some of a repeat."""
     page = read_page(PACKAGED / "garments" / name, "garments", GarmentPage)
-    made = cutter.make_pattern(page.kind, cut_page.parse(page.cut, "page"), BodyModel.load())
+    made = cutter.make_pattern(kind_of(page.kind), cut_page.parse(page.cut, "page"), BodyModel.load())
     points = made.place.points[made.old]
     piece = panels.pieces(made.cloth)
     count = int(piece.max()) + 1
@@ -253,7 +254,7 @@ def test_left_and_right_panels_are_mirror_images(name: str) -> None:
         for right in range(count)
         if middle[left, 0] > 0.05 and np.linalg.norm(middle[left] * (-1, 1, 1) - middle[right]) < 0.02
     ]
-    assert len(pairs) == (2 if page.kind in ("trousers", "shorts") else 1)
+    assert len(pairs) == (2 if kind_of(page.kind).legged else 1)
     for left, right in pairs:
         tree = cKDTree(points[piece == right])
         distance, near = tree.query(points[piece == left] * (-1, 1, 1))

@@ -14,6 +14,7 @@ from mirror.wardrobe import PACKAGED
 from render.garments import glb
 from render.garments.cloth import OPEN
 from render.garments.garment import load_garment
+from render.garments.kinds import KINDS
 from workshop.tailor import atlas as cut_atlas
 from workshop.tailor import folds as cut_folds
 from workshop.tailor import shapes
@@ -58,7 +59,7 @@ def test_folds_run_on_around_the_body() -> None:
     for y in np.linspace(0.85, 1.3, 20):
         points = np.stack([0.16 * np.sin(turn), np.full(2, y), 0.03 + 0.16 * np.cos(turn)], axis=1)
         place = shapes.Place.of(points, np.zeros((2, len(BONES))), shapes.limbs(model))
-        heights = cut_folds.Folds("tank_top", 0.0, 0.8).heights(place)
+        heights = cut_folds.Folds(KINDS["tank_top"], 0.0, 0.8).heights(place)
         assert abs(heights[0] - heights[1]) < 2e-4
 
 

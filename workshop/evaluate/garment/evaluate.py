@@ -101,7 +101,7 @@ def _wardrobe(encoder: GarmentEncoder, table: F32, data: Instances) -> dict[str,
     for folder in sorted(p.parent for p in PACKAGED.glob("garments/*/garment.toml")):
         garment = load_garment(folder)
         nearest = int((table @ embed_garment(garment, encoder, model)).argmax())
-        out[garment.name] = (garment.kind, data.kinds[int(data.kind[nearest])])
+        out[garment.name] = (garment.kind.name, data.kinds[int(data.kind[nearest])])
     return out
 
 

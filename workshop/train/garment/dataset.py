@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +19,12 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from inference.body.model import BodyModel
 from mirror.errors import MirrorError
 from mirror.types import F32
+from render.garments.kinds import KINDS
 from workshop.evaluate.garment.baseline import pattern_descriptor, plain_descriptor
 from workshop.tailor.alike.augment import draw_setting, dress, rest
 from workshop.tailor.alike.encoder import prepared
 from workshop.tailor.alike.features import CHANNELS, SIDE, VIEW_SIDE, VIEWS, Mesh, Placement, Tailor
-from workshop.train.garment.variants import KINDS, cutter_hash, variant
+from workshop.train.garment.variants import cutter_hash, variant
 
 F16 = NDArray[np.float16]
 
@@ -41,7 +42,7 @@ class Plan:
     held: int = 6
     instances: int = 10
     seed: int = 0
-    kinds: tuple[str, ...] = KINDS
+    kinds: tuple[str, ...] = field(default_factory=lambda: tuple(KINDS))
     only_held: bool = False
 
     @property

@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -21,14 +21,16 @@ from safetensors.numpy import save_file
 from inference.body import model as body_model
 from inference.body.model import BodyModel
 from inference.body.surface import welded_normals
-from mirror.errors import MirrorError
 from mirror.types import F32
 from render.garments import simplify
-from render.garments.garment import BASE_SIZE, Kind
+from render.garments.garment import BASE_SIZE
+from render.garments.kinds import KINDS, GarmentKind, kind_of
 from workshop.tailor import cut_page, cutter
 
-KINDS: tuple[str, ...] = get_args(Kind)
 SIZES = ("XS", "S", "M", "L", "XL")
+# What a shop would sell: lengths from shoulder or hip joint, centimetres.
+_SLEEVE_CM = {"short": (11, 27), "long": (40, 48.5)}
+_LEG_CM = {"short": (18, 42), "long": (62, 78)}
 _ARRAYS = ("vertices", "faces", "uv", "joints", "weights", "shape_targets", "size_target")
 
 
@@ -61,18 +63,16 @@ class Variant:
         return vertices, welded_normals(vertices, self.faces)
 
 
-def draw_cut(kind: str, rng: np.random.Generator) -> dict[str, Any]:
-    """A ``[cut]`` table for a kind, drawn at random. MirrorError for an unknown kind."""
-    if kind not in KINDS:
-        raise MirrorError(f"no kind {kind!r}; the cutter knows {', '.join(KINDS)}")
+def draw_cut(kind: GarmentKind, rng: np.random.Generator) -> dict[str, Any]:
+    """A ``[cut]`` table for a kind, drawn at random."""
 
     def between(low: float, high: float) -> float:
         return round(float(rng.uniform(low, high)), 2)
 
-    if kind in ("trousers", "shorts"):
+    if kind.legged:
         return {
             "waist": between(11, 18),
-            "leg": between(62, 78) if kind == "trousers" else between(18, 42),
+            "leg": between(*_LEG_CM[kind.legs]),
             "fall": between(0.2, 0.5),
             "taper": between(0.01, 0.1),
             "ease": {
@@ -82,15 +82,17 @@ def draw_cut(kind: str, rng: np.random.Generator) -> dict[str, Any]:
                 "leg_hem": between(0.6, 3.6),
             },
         }
-    if kind == "skirt":
+    if kind.slot == "bottom":
         return {
             "length": between(22, 72),
             "flare": between(0.05, 0.45),
             "ease": {"waist": between(0.15, 0.6), "hip": between(0.3, 1.6)},
         }
     width = between(15, 21)
+    # Sleeves of each length are drawn, so that what is drawn after them is the same for every kind.
+    sleeves = {length: between(*limits) for length, limits in _SLEEVE_CM.items()}
     table: dict[str, Any] = {
-        "sleeve": {"tshirt": between(11, 27), "long_sleeve": between(40, 48.5)}.get(kind, 0),
+        "sleeve": sleeves.get(kind.sleeves, 0),
         "fall": between(0.08, 0.25),
         "taper": between(0.02, 0.08),
         "neckline": {
@@ -108,20 +110,20 @@ def draw_cut(kind: str, rng: np.random.Generator) -> dict[str, Any]:
             "cuff": between(0.5, 1.8),
         },
     }
-    if kind in ("tank_top", "dress"):
+    if not kind.sleeved:
         table |= {"strap": between(max(10.5, width / 2 + 2.5), 14), "armhole": between(0.5, 5)}
-    if kind == "dress":
+    if kind.flared:
         return table | {"length": between(20, 70), "flare": between(0.06, 0.35)}
     return table | {"hem": between(-1, 11)}
 
 
-def cut_variant(kind: str, number: int, table: dict[str, Any], model: BodyModel) -> Variant:
+def cut_variant(kind: GarmentKind, number: int, table: dict[str, Any], model: BodyModel) -> Variant:
     """Cut a garment from a ``[cut]`` table, without the pictures of its folds."""
-    cut = cut_page.parse(table, f"variant {kind}-{number:02d}")
+    cut = cut_page.parse(table, f"variant {kind.name}-{number:02d}")
     pattern = cutter.make_pattern(kind, cut, model)
     file, _ = cutter.thinned(cutter.make_up(pattern, kind, cut, model, detailed=False), ())
     return Variant(
-        kind=kind,
+        kind=kind.name,
         number=number,
         vertices=file.vertices,
         faces=file.faces,
@@ -133,13 +135,17 @@ def cut_variant(kind: str, number: int, table: dict[str, Any], model: BodyModel)
     )
 
 
-def variant(kind: str, number: int, folder: Path, model: BodyModel) -> Variant:
-    """Variant ``number`` of a kind, from ``folder`` where this cutter has left it there, else cut now."""
-    table = draw_cut(kind, np.random.default_rng([2026, KINDS.index(kind) if kind in KINDS else 0, number]))
-    path = folder / f"{kind}-{number:02d}.safetensors"
+def variant(name: str, number: int, folder: Path, model: BodyModel) -> Variant:
+    """Variant ``number`` of a kind, from ``folder`` where this cutter has left it there, else cut now.
+
+    MirrorError for an unknown kind.
+    """
+    kind = kind_of(name)
+    table = draw_cut(kind, np.random.default_rng([2026, list(KINDS).index(name), number]))
+    path = folder / f"{name}-{number:02d}.safetensors"
     made_by = {"cutter": cutter_hash(), "cut": json.dumps(table, sort_keys=True)}
     if (held := _held(path, made_by)) is not None:
-        return Variant(kind, number, **held)
+        return Variant(name, number, **held)
     made = cut_variant(kind, number, table, model)
     folder.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from inference.body.model import BodyModel
+from render.garments.kinds import KINDS
 from workshop.train.garment.dataset import Instances, Plan, build
-from workshop.train.garment.variants import KINDS
 
 RADIUS, HEIGHT = 0.2, 0.8
 
@@ -99,5 +99,5 @@ def noise() -> Instances:
         number,
         rng.normal(size=(42, 14)).astype(np.float32),
         rng.normal(size=(42, 12)).astype(np.float32),
-        KINDS,
+        tuple(KINDS),
     )
