@@ -10,7 +10,7 @@ import time
 import cv2
 
 from capture.publisher import RING, SLICE_S, Publisher
-from capture.sources.feed import Feed, ReadAhead, SourceFrame, SourceLostError
+from capture.sources.protocol import Feed, ReadAhead, SourceFrame, SourceLostError
 from capture.sources.registry import open_feed
 from mirror.errors import MirrorError
 from mirror.process import Context

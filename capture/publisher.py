@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TypedDict
 
-from capture.sources.feed import SourceFrame
+from capture.sources.protocol import SourceFrame
 from mirror.bus import Collector, Streamer
 from mirror.messages import Credit, Frame, SlotRef
 from mirror.process import Context

@@ -16,7 +16,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from capture.sources.feed import SourceFrame, SourceLostError
+from capture.sources.protocol import SourceFrame, SourceLostError, SourceType
 from mirror.config import CaptureConfig
 from mirror.errors import MirrorError
 
@@ -140,6 +140,19 @@ class Camera:
         with self._changed:
             self._error = error
             self._changed.notify_all()
+
+
+def _accepts(name: str, path: Path) -> bool:
+    return name.isdecimal() or name.startswith("/dev/") or path.is_char_device()
+
+
+def _open(config: CaptureConfig) -> Camera:
+    if config.pace == "all":
+        raise MirrorError(f"{config.source} is a camera: pace all is for clips and images, use realtime")
+    return Camera(config)
+
+
+CAMERA = SourceType("camera", _accepts, _open, live=True)
 
 
 def device_path(source: str) -> Path:

@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from capture.sources.feed import Picture, SourceFrame
+from capture.sources.protocol import SourceFrame, SourceType
+from mirror.config import CaptureConfig
 from mirror.errors import MirrorError
+from mirror.types import Picture
 
 log = logging.getLogger("capture")
 
@@ -116,6 +118,16 @@ class Clip:
             log.warning("%s breaks off: %s", self._path, error.strerror)
         if skipped or damaged:
             log.warning("%s: %d frames skipped, %d damaged ones shown", self._path, skipped, damaged)
+
+
+def _open(config: CaptureConfig) -> Clip:
+    path = Path(config.source).expanduser()
+    if path.stat().st_size == 0:
+        raise MirrorError(f"{config.source} is empty (0 bytes)")
+    return Clip(path, config.loop)
+
+
+CLIP = SourceType("clip", lambda _, path: path.is_file(), _open)
 
 
 def _upright(image: Picture, rotation: float) -> Picture:

@@ -1,18 +1,17 @@
-"""What a source of frames is, and the thread that reads one ahead of its use."""
+"""What a source of frames is: protocols of the two sorts, the row that registers one, and reading ahead."""
 
 from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from mirror.config import CaptureConfig
 from mirror.errors import MirrorError
-
-Picture = npt.NDArray[np.uint8]
+from mirror.types import Picture
 
 
 class SourceLostError(MirrorError):
@@ -65,6 +64,21 @@ class Feed(Protocol):
 
     def close(self) -> None:
         """Let the device or file go. Closing twice is fine."""
+
+
+@dataclass(frozen=True)
+class SourceType:
+    """One way to get frames.
+
+    ``accepts``: whether it takes ``config.source``, given as it is written and as a path. ``open`` raises
+    ``MirrorError``, in one line, if there is no frame to be had: it gives a ``Recording``, which is read
+    ahead and played at its own rate, or a ``Feed`` of a live source, whose frames are shown as they come.
+    """
+
+    name: str
+    accepts: Callable[[str, Path], bool]
+    open: Callable[[CaptureConfig], Feed | Recording]
+    live: bool = False
 
 
 class ReadAhead:

@@ -9,8 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from capture.sources.feed import Picture, SourceFrame
+from capture.sources.protocol import SourceFrame, SourceType
+from mirror.config import CaptureConfig
 from mirror.errors import MirrorError
+from mirror.types import Picture
 
 log = logging.getLogger("capture")
 
@@ -67,6 +69,22 @@ class Stills:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _open_image(config: CaptureConfig) -> Stills:
+    """One image: shown once where every frame counts (pace ``all``) and over and over otherwise."""
+    path = Path(config.source).expanduser()
+    return Stills([path], config.fps, loop=config.loop or config.pace != "all")
+
+
+def _open_folder(config: CaptureConfig) -> Stills:
+    return open_folder(Path(config.source).expanduser(), config.fps, config.loop)
+
+
+FOLDER = SourceType("folder of images", lambda _, path: path.is_dir(), _open_folder)
+IMAGE = SourceType(
+    "image", lambda _, path: path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES, _open_image
+)
 
 
 def open_folder(folder: Path, fps: float, loop: bool = False) -> Stills:

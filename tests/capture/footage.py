@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from capture.sources.feed import Picture
+from mirror.types import Picture
 
 
 def numbered(number: int, height: int = 48, width: int = 64) -> Picture:

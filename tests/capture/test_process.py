@@ -18,7 +18,7 @@ import pytest
 
 from capture import process
 from capture.sources import camera
-from capture.sources.feed import ReadAhead, SourceFrame
+from capture.sources.protocol import ReadAhead, SourceFrame
 from mirror.bus import Collector, Dispatcher, Newest
 from mirror.config import CaptureConfig, Config, dump
 from mirror.messages import Credit, Frame, Heartbeat

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from capture.sources.camera import Camera, open_device
-from capture.sources.feed import Picture, SourceLostError
+from capture.sources.protocol import SourceLostError
 from capture.sources.registry import open_source
 from mirror.config import CaptureConfig
 from mirror.errors import MirrorError
+from mirror.types import Picture
 from tests.capture.footage import number_of, numbered
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -18,8 +18,8 @@ import pytest
 
 from capture.sources.camera import Camera
 from capture.sources.clip import Clip
-from capture.sources.feed import ReadAhead, Recording, SourceFrame
-from capture.sources.registry import open_feed, open_source
+from capture.sources.protocol import ReadAhead, Recording, SourceFrame, SourceType
+from capture.sources.registry import SOURCES, open_feed, open_source
 from capture.sources.stills import Stills
 from mirror.config import CaptureConfig
 from mirror.errors import MirrorError
@@ -29,7 +29,7 @@ from tests.capture.footage import make_clip, make_images, number_of, numbered, r
 def opened(source: Path | str, **settings: Any) -> Recording:
     recording = open_source(msgspec.structs.replace(CaptureConfig(), source=str(source), **settings))
     assert not isinstance(recording, Camera)
-    return recording
+    return cast("Recording", recording)
 
 
 @contextmanager
@@ -358,3 +358,53 @@ def test_right_kinds_are_opened(tmp_path: Path) -> None:
     image = make_images(tmp_path, {"A.PNG": numbered(1)}) / "A.PNG"
     assert isinstance(opened(image), Stills)
     assert isinstance(opened(make_clip(tmp_path / "b.mp4", [numbered(1)] * 2)), Clip)
+
+
+class _Countdown:
+    """A recording of a source that nobody has heard of: three pictures and out."""
+
+    fps, size = 25.0, (64, 48)
+
+    def __init__(self, config: CaptureConfig) -> None:
+        self._left = int(config.source.removeprefix("countdown:"))
+        self._made = 0
+
+    def read(self) -> SourceFrame | None:
+        if self._made == self._left:
+            return None
+        frame = SourceFrame(numbered(self._made), self._made * 40_000_000, self._made)
+        self._made += 1
+        return frame
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def test_a_new_source_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shop's own source, such as a depth camera, must need one file and one row, and no other change."""
+    row = SourceType("countdown", lambda name, _: name.startswith("countdown:"), _Countdown)
+    config = msgspec.structs.replace(CaptureConfig(), source="countdown:3")
+    with pytest.raises(MirrorError, match="countdown:3 does not exist"):
+        open_feed(config)
+    monkeypatch.setattr("capture.sources.registry.SOURCES", [*SOURCES, row])
+    feed = open_feed(config)
+    assert isinstance(feed, ReadAhead)  # what is recorded is read ahead
+    frames = [frame for frame in iter(lambda: feed.read(5.0), None) if frame is not None]
+    feed.close()
+    assert [number_of(frame.image) for frame in frames] == [0, 1, 2]
+
+
+def test_a_new_live_source_is_not_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames of a live source are shown as they come: read ahead, the mirror would lag behind."""
+
+    class Live(_Countdown):
+        def read(self, timeout_s: float) -> SourceFrame | None:  # type: ignore[override]
+            assert timeout_s > 0
+            return super().read()
+
+    row = SourceType("live", lambda name, _: name.startswith("countdown:"), Live, live=True)
+    monkeypatch.setattr("capture.sources.registry.SOURCES", [row])
+    feed = open_feed(msgspec.structs.replace(CaptureConfig(), source="countdown:1"))
+    assert isinstance(feed, Live)
+    assert feed.read(0.1) is not None
+    assert feed.read(0.1) is None
