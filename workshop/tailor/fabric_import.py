@@ -12,7 +12,7 @@ from inference.fabric.palette import parse_palette
 from inference.fabric.sample import Sample, normal_map, write_fabric
 from mirror.shading.colour import to_linear, to_srgb
 from mirror.types import F32
-from workshop.train.fabric.dataset import Swatch
+from workshop.tailor.swatch_photos.photographs import Swatch
 
 _LARGEST = 1024  # px, a side
 _RELIEF_PX = 1.0

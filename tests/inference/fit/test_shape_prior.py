@@ -17,8 +17,8 @@ from inference.pose.distance_field import distance_field
 from mirror.errors import MirrorError
 from mirror.types import F64
 from tests.inference.people import CAMERA, WIDTH, Person, person
-from workshop.evaluate.fit import bodies
 from workshop.synthetic.people.bodies import TrueBody, load_people
+from workshop.train import body_errors
 
 MODEL = BodyModel.load()
 HANGING = {"left_upper_arm": (0.0, 0.0, -0.45), "right_upper_arm": (0.0, 0.0, 0.45)}
@@ -38,7 +38,7 @@ def features(seen: Person) -> F64:
 
 
 def waist_share(body: TrueBody, vertices: np.ndarray, joints: np.ndarray) -> float:
-    measures = bodies.measures_of(MODEL, vertices, joints)
+    measures = body_errors.measures_of(MODEL, vertices, joints)
     return measures["waist"] / measures["height"]
 
 

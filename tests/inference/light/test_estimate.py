@@ -22,10 +22,10 @@ from mirror.shading.colour import LINEAR_OF_BYTE, to_srgb
 from mirror.shading.spherical_harmonics import MIRROR_SIGNS, angle_deg, lamp_sh, main_direction
 from workshop.evaluate.light import lamps
 from workshop.evaluate.light.evaluate import Errors, _guesses
-from workshop.evaluate.light.observer import Observed
 from workshop.synthetic.light.mannequins import Mannequin, MannequinMaker
 from workshop.synthetic.light.procedural_environments import synthetic
 from workshop.synthetic.light.scenes import HELD, shot
+from workshop.train.light.observer import Observed
 
 
 @pytest.fixture(scope="module")

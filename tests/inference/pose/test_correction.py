@@ -25,11 +25,11 @@ from inference.pose.distance_field import DistanceField, distance_field
 from mirror.errors import MirrorError
 from render.gpu import gl
 from tests.inference.people import CAMERA, WIDTH, Person, person
-from workshop.evaluate.fit import bodies
 from workshop.synthetic.people.bodies import load_people
 from workshop.synthetic.people.portraits import observed, portrait
 from workshop.synthetic.people.scenes import Wear
 from workshop.synthetic.people.stances import Stances
+from workshop.train import body_errors
 
 MODEL = BodyModel.load()
 SHIPPED = LandmarkCorrection.shipped()
@@ -141,7 +141,8 @@ def test_joints_of_a_rendered_person_are_found_better() -> None:
         better, *_ = SHIPPED.corrected(landmarks, look.world, weight, field, camera)
         joints = list(JOINTS)
         truth = (
-            bodies.joints_of(skin, body.model.joints) + fitter.shifts(skin[:, :, :3].astype(float))[joints]
+            body_errors.joints_of(skin, body.model.joints)
+            + fitter.shifts(skin[:, :, :3].astype(float))[joints]
         )
         away = [np.linalg.norm(camera.project(truth) - n[joints, :2], axis=1) for n in (landmarks, better)]
         miss.append(np.array(away)[:, weight[joints] > 0.3].mean(1))

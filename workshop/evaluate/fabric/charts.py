@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from inference.fabric.classes import NAMES
 from mirror.errors import MirrorError
-
-if TYPE_CHECKING:
-    from workshop.evaluate.fabric.evaluate import Request
+from workshop.evaluate.fabric.requests import Request
 
 _COLUMNS = 12
 

@@ -7,25 +7,26 @@ Without swatches the reference is woven tiles that the generator never saw, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.fabric.classes import COLOURS, NAMES
+from inference.fabric.classes import NAMES
 from inference.fabric.generator import FabricGenerator
-from inference.fabric.palette import random_palette, write_palette
 from inference.fabric.sample import fill_palette, sample
 from mirror.errors import MirrorError
 from mirror.shading.colour import delta_e, to_lab
 from mirror.types import F32
+from workshop.evaluate.fabric.charts import write_charts
 from workshop.evaluate.fabric.features import Classifier, distances, features, kid, pairwise
+from workshop.evaluate.fabric.requests import Request, drawn_request, random_request
 from workshop.synthetic.fabric.dyes import dominant_colours
 from workshop.synthetic.fabric.quilting import quilt
 from workshop.synthetic.fabric.weave import weave
-from workshop.train.fabric.dataset import build, tiles
+from workshop.tailor.swatch_photos.photographs import build
+from workshop.train.fabric.dataset import tiles
 from workshop.train.fabric.split import halves, seen_in_training
 from workshop.train.fabric.swatches import TILE, SwatchSet, procedural_swatches
 
@@ -36,14 +37,6 @@ _HELD_SEED, _JUDGE_SEED, _CHECK_SEED = 910_001, 910_002, 910_003
 _LESSONS = 40  # woven tiles a class that the judge is taught on
 _DELTA_E = 12.0
 _LEAST_SHARE = 0.02  # of the pixels, for a colour to count as dominant
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a sample was asked for: class and palette (k, 3) sRGB 0..1."""
-
-    fabric_class: str
-    palette: F32
 
 
 def evaluate(
@@ -59,7 +52,7 @@ def evaluate(
     say("reference swatches")
     train, held, reference = _reference(swatches, seed, generator.facts)
     rng = np.random.default_rng([seed, 1])
-    requests = [_wish(train, rng) for _ in range(count)]
+    requests = [drawn_request(train, rng) for _ in range(count)]
     say(f"{count} samples")
     made = _weave_all(generator, requests, seed)
     say("yardsticks")
@@ -75,7 +68,7 @@ def evaluate(
     }
     kids = {k: kid(table[k], table["held"]) for k in ("samples", "floor", "quilting", "procedural")}
     say("obedience")
-    balanced = [_free_wish(NAMES[i % len(NAMES)], rng) for i in range(count)]
+    balanced = [random_request(NAMES[i % len(NAMES)], rng) for i in range(count)]
     obeyed = _weave_all(generator, balanced, seed + 1)
     judge, accuracy = _judge(train, table["floor"], held, table["held"], real=swatches is not None)
     asked = np.array([NAMES.index(w.fabric_class) for w in balanced])
@@ -113,8 +106,6 @@ def evaluate(
         "weights": generator.facts,
     }
     if out is not None:
-        from workshop.evaluate.fabric.charts import write_charts
-
         write_charts(out, result, ratios, worst, balanced, obeyed, {"real": held.albedo, "quilted": quilts})
     return result
 
@@ -160,19 +151,6 @@ def _reference(
         said = "and the weights don't say which files they were trained on"
     half = (tiles(ours, 12, seed), tiles(others, 12, seed + 1))
     return *half, f"{len(found)} real swatches; {len(others)} of them held out, {said}"
-
-
-def _wish(train: SwatchSet, rng: np.random.Generator) -> Request:
-    """A class and palette as the training half has them."""
-    i = int(rng.integers(len(train)))
-    name = NAMES[train.classes[i]]
-    palette = train.palette[i, : min(train.count[i], COLOURS[name][1])]
-    return Request(name, palette)
-
-
-def _free_wish(name: str, rng: np.random.Generator) -> Request:
-    fewest, most = COLOURS[name]
-    return Request(name, random_palette(rng, int(rng.integers(fewest, most + 1))))
 
 
 def _weave_all(generator: FabricGenerator, requests: list[Request], seed: int) -> Pictures:
@@ -224,8 +202,3 @@ def _judge(
     if real:
         accuracy["held_out_swatches"] = float((judge.predict(held_features) == held.classes).mean())
     return judge, {k: round(v, 4) for k, v in accuracy.items()}
-
-
-def describe(request: Request) -> str:
-    """The request in words, for the sample sheet."""
-    return f"{request.fabric_class} {write_palette(request.palette)}"

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from inference.body.model import BONES
-from workshop.evaluate.fit import bodies, footage
+from workshop.evaluate.fit import footage
 from workshop.evaluate.fit.pictures import write_worst
 from workshop.evaluate.fit.scoring import FRONT_DEG, FrameScore, Judge, SceneScore
 from workshop.synthetic.people.scenes import Scene
 from workshop.synthetic.people.truth import clip_of
+from workshop.train import body_errors
 
 Say = Callable[[str], None]
 
@@ -169,10 +170,10 @@ def _summary(scores: Sequence[SceneScore], real: dict[str, dict[str, float]]) ->
         "recovery_s": max((r for s in scores for r in s.recovery_s), default=float("nan")),
         "identity_swaps": float(sum(s.swaps for s in scores)),
         "identity_renewed": float(sum(s.renewed for s in scores)),
-        "circumference_error_cm": errors(bodies.CIRCUMFERENCES),
-        "length_error_cm": errors(bodies.LENGTHS),
+        "circumference_error_cm": errors(body_errors.CIRCUMFERENCES),
+        "length_error_cm": errors(body_errors.LENGTHS),
         "height_ratio": _mean(s.measures["height_ratio"] for s in scores if s.measures),
-        **{f"{n}_error_cm": errors([n]) for n in (*bodies.CIRCUMFERENCES, *bodies.LENGTHS)},
+        **{f"{n}_error_cm": errors([n]) for n in (*body_errors.CIRCUMFERENCES, *body_errors.LENGTHS)},
         "fit_ms": _mean(s.fit_ms for s in scores),
     }
     for name in footage.MEASURES if real else ():
@@ -189,7 +190,7 @@ def _joints(scores: Sequence[SceneScore]) -> dict[str, dict[str, float | None]]:
         if f.counted and f.turn_deg <= FRONT_DEG and f.joints is not None
     ]
     out: dict[str, dict[str, float | None]] = {}
-    for index, joint in enumerate(bodies.JOINTS[::2] if off else ()):
+    for index, joint in enumerate(body_errors.JOINTS[::2] if off else ()):
         pair = np.stack(off)[:, :, 2 * index : 2 * index + 2]
         row = {}
         for source, values in zip(("fit", "landmark"), np.moveaxis(pair, 1, 0), strict=True):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.model import BodyModel
-from workshop.evaluate.fit import bodies, masks, steadiness
+from workshop.evaluate.fit import masks, steadiness
 from workshop.evaluate.fit.baseline import Baseline
 from workshop.evaluate.fit.lock_step import LoadedOutfits, LockStepMirror, Observed
 from workshop.synthetic.people import mannequins
@@ -16,6 +16,7 @@ from workshop.synthetic.people.exposed_skin_truth import BareTruth
 from workshop.synthetic.people.motions import FPS
 from workshop.synthetic.people.scenes import Scene
 from workshop.synthetic.people.truth import BOTTOM_SHOWN, IDEAL, TOP_SHOWN, TOP_WHOLE, TrueClip
+from workshop.train import body_errors
 
 GRACE = round(0.5 * FPS)  # frames in which a person who has come into view may still be without clothes
 FRONT_DEG = 60.0
@@ -34,8 +35,8 @@ _WORST = 3  # frames of a clip kept as pictures
 class FrameScore:
     """What was measured in one frame; NaN where there is nothing to measure.
 
-    ``joints`` (2, 12, 2): how far right and down, in lengths of the trunk, each of ``bodies.JOINTS`` lies
-    from the truth: the fit's, and the pose network's own landmark; NaN outside the frame.
+    ``joints`` (2, 12, 2): how far right and down, in lengths of the trunk, each of ``body_errors.JOINTS``
+    lies from the truth: the fit's, and the pose network's own landmark; NaN outside the frame.
     """
 
     index: int
@@ -93,7 +94,7 @@ class Judge:
         """``field_of_view_deg``: what the mirror is told; None for the true one of each camera."""
         self._field_of_view = field_of_view_deg
         self._model = BodyModel.load()
-        self._surface = bodies.TrunkSurface(self._model)
+        self._surface = body_errors.TrunkSurface(self._model)
         self._wardrobe = LoadedOutfits()
         self._yardsticks: dict[str, Baseline] = {}
 
@@ -182,7 +183,7 @@ class Judge:
         shown = ((bits & TOP_SHOWN) > 0, (bits & BOTTOM_SHOWN) > 0)
         whole = (bits & TOP_WHOLE) > 0
         size = clip.camera.size
-        corners = bodies.joints_of(true_skin, body.model.joints, bodies.SHOULDERS_HIPS)
+        corners = body_errors.joints_of(true_skin, body.model.joints, body_errors.SHOULDERS_HIPS)
         pixels = corners[:, :2] / corners[:, 2:] * clip.camera.focal + np.array(size) / 2
         inside = bool(((pixels >= 0) & (pixels < size)).all())
         hidden = np.count_nonzero(whole & (in_top == mannequins.OTHER)) / max(int(np.count_nonzero(whole)), 1)
@@ -191,7 +192,7 @@ class Judge:
             index,
             inside and bool(hidden < _HIDDEN),
             seen.bone_transforms is not None,
-            bodies.facing_deg(true_skin),
+            body_errors.facing_deg(true_skin),
         )
         top, bottom = (outfit.mask for outfit in seen.outfits[:2])
         if np.count_nonzero(shown[0]) >= _LEAST_PX:
@@ -220,7 +221,7 @@ class Judge:
         if seen.bone_transforms is not None and seen.shape is not None and seen.landmarks is not None:
             self._body(clip, index, seen, score, scale)
             centre = seen.landmarks[[11, 12, 23, 24], :2].mean(0)
-            trunk = bodies.trunk_px(true_skin, body.model.joints, clip.camera.focal)
+            trunk = body_errors.trunk_px(true_skin, body.model.joints, clip.camera.focal)
             row, column = (int(np.clip(c, 0, n - 1)) for c, n in zip(centre[::-1], size[::-1], strict=True))
             away = float(np.linalg.norm(centre - pixels.mean(0)))
             score.on_other = away > _ASTRAY * trunk and labels[row, column] == mannequins.OTHER
@@ -239,8 +240,8 @@ class Judge:
         assert seen.shape is not None  # noqa: S101
         assert seen.landmarks is not None  # noqa: S101
         body, true_skin = clip.scene.body(0), clip.skin[index]
-        truth = bodies.joints_of(true_skin, body.model.joints)
-        ours = bodies.joints_of(seen.bone_transforms, self._model.shaped_joints(seen.shape))
+        truth = body_errors.joints_of(true_skin, body.model.joints)
+        ours = body_errors.joints_of(seen.bone_transforms, self._model.shaped_joints(seen.shape))
         told = self._field_of_view or clip.scene.field_of_view_deg
         focal = 0.5 * max(clip.camera.size) / float(np.tan(np.radians(told) / 2))
         middle = np.array(clip.camera.size) / 2
@@ -249,9 +250,9 @@ class Judge:
         inside = np.asarray(((true_px >= 0) & (true_px < clip.camera.size)).all(axis=1))
         if inside.any():
             score.joint_px = float(np.linalg.norm(our_px - true_px, axis=1)[inside].mean())
-            trunk = bodies.trunk_px(true_skin, body.model.joints, clip.camera.focal)
+            trunk = body_errors.trunk_px(true_skin, body.model.joints, clip.camera.focal)
             score.joint_share = score.joint_px / trunk
-            seen_px = seen.landmarks[list(bodies.LANDMARKS_OF_JOINTS), :2]
+            seen_px = seen.landmarks[list(body_errors.LANDMARKS_OF_JOINTS), :2]
             off = np.stack([our_px - true_px, seen_px - true_px]) / trunk
             score.joints = np.where(inside[None, :, None], off, np.nan)
         score.trunk_cm = 100 * self._surface.error_m(
@@ -281,11 +282,11 @@ class Judge:
         if last is None or last.bone_transforms is None or last.shape is None:
             return {}
         body = scene.body(0)
-        truth = bodies.measures_of(self._model, body.model.vertices, body.model.joints)
-        ours = bodies.measures_of(
-            self._model, *bodies.grown_rest(self._model, last.bone_transforms, last.shape)
+        truth = body_errors.measures_of(self._model, body.model.vertices, body.model.joints)
+        ours = body_errors.measures_of(
+            self._model, *body_errors.grown_rest(self._model, last.bone_transforms, last.shape)
         )
-        return bodies.measure_errors(ours, truth)
+        return body_errors.measure_errors(ours, truth)
 
     def close(self) -> None:
         """Free the renderers."""

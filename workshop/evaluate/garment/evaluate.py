@@ -19,11 +19,11 @@ from mirror.errors import MirrorError
 from mirror.types import F32, cv
 from mirror.wardrobe import PACKAGED
 from render.garments.garment import load_garment
-from workshop.evaluate.garment.baseline import nearest_by
-from workshop.evaluate.garment.retrieval import found_first, precision, same_label_first, squared_distances
 from workshop.tailor.alike.encoder import GarmentEncoder
 from workshop.tailor.alike.similar import embed_garment
 from workshop.train.garment.dataset import Instances
+from workshop.train.garment.plain_descriptors import nearest_by
+from workshop.train.garment.retrieval import found_first, precision, same_label_first, squared_distances
 
 _BATCH = 32
 _SHOWN = 8  # garments found alike, in the picture

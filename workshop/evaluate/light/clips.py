@@ -20,9 +20,9 @@ from mirror.config import InferenceConfig
 from mirror.shading.colour import LINEAR_OF_BYTE, LUMINANCE_RGB, to_srgb
 from mirror.shading.spherical_harmonics import angle_deg, main_direction
 from mirror.types import F64, Picture, cv
-from workshop.evaluate.light import sheet
 from workshop.evaluate.light.lamps import Turn
-from workshop.evaluate.light.observer import Observer, read_picture
+from workshop.train.light import sheet
+from workshop.train.light.observer import Observer, read_picture
 
 _PACKAGED = Path(__file__).resolve().parents[3] / "capture" / "data" / "demo.mp4"
 #: Clips whose light stands still and who is in them faces the camera.

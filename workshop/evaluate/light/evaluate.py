@@ -27,11 +27,12 @@ from inference.light.weights import WEIGHTS
 from mirror.shading.colour import LINEAR_OF_BYTE
 from mirror.shading.spherical_harmonics import angle_deg, main_direction, sh_basis, sphere_normals, uniform_sh
 from mirror.types import F64, Picture
-from workshop.evaluate.light import clips, lamps, sheet
+from workshop.evaluate.light import clips, lamps
 from workshop.synthetic.light.environment import Environment
 from workshop.synthetic.light.mannequins import Mannequin, MannequinMaker
 from workshop.synthetic.light.procedural_environments import synthetic
 from workshop.synthetic.light.scenes import Surroundings, hdr_pictures, shot
+from workshop.train.light import sheet
 
 _SEED = 7_000_003  # apart from any training seed
 _REFLECTANCE = 0.4  # of a frame as a whole, for the guess from its mean colour

@@ -16,11 +16,11 @@ from render.garments.mesh import body_surface
 from render.garments.outfit import cloth_of
 from render.gpu import gl
 from render.gpu.renderer import GarmentRenderer
-from workshop.evaluate.light.sheet import sphere_bgr
 from workshop.synthetic.light.environment import Environment
 from workshop.synthetic.light.mannequins import Mannequin, MannequinMaker
 from workshop.synthetic.light.procedural_environments import synthetic
 from workshop.synthetic.light.scenes import shot
+from workshop.train.light.sheet import sphere_bgr
 
 _SIZE = (300, 400)
 _WORN = (("long_sleeve", "rib_ecru"), ("tshirt", "jersey_coral"))

@@ -20,10 +20,10 @@ from mirror.config import InferenceConfig
 from mirror.shading.colour import LINEAR_OF_BYTE, LUMINANCE_RGB, to_srgb
 from mirror.shading.spherical_harmonics import angle_deg, lamp_sh, main_direction, uniform_sh
 from mirror.types import F32, F64, Picture, cv
-from workshop.evaluate.light.observer import Observed, Observer
 from workshop.synthetic.light.camera_response import Response
 from workshop.synthetic.light.environment import Environment, rays
 from workshop.synthetic.light.mannequins import Mannequin
+from workshop.train.light.observer import Observed, Observer
 
 _FPS = 25
 _TURNED_S, _LENGTH_S = 2.0, 4.0

@@ -21,7 +21,7 @@ from render.garments.fabric import list_fabrics, load_fabric
 from render.garments.garment import Garment, GarmentPage, Suit, list_garments, load_garment
 from workshop.tailor.alike.encoder import GarmentEncoder
 from workshop.tailor.alike.features import Tailor
-from workshop.train.fabric.labels import find_repeats
+from workshop.tailor.swatch_photos.labels import find_repeats
 
 #: How fast an example's say falls with its distance: that of a cosine 0.1 lower is e times less.
 _TEMPERATURE = 0.1

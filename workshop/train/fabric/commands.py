@@ -222,8 +222,8 @@ def add_import_arguments(parser: argparse.ArgumentParser) -> None:
 def import_swatches(options: argparse.Namespace) -> int:
     """Run ``mirror fabric import``: label the swatches, and make fabrics of them where asked."""
     from workshop.tailor.fabric_import import import_fabric
-    from workshop.train.fabric.dataset import build
-    from workshop.train.fabric.review import FILE
+    from workshop.tailor.swatch_photos.photographs import build
+    from workshop.tailor.swatch_photos.review import FILE
 
     for swatch in build(options.swatches):
         label = swatch.label

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mirror.errors import MirrorError
-from workshop.train.fabric.split import LIST, file_digest, trainable
+from workshop.tailor.swatch_photos.photographs import file_digest
+from workshop.train.fabric.split import LIST, trainable
 from workshop.train.fabric.swatches import SwatchSet, load_swatches, procedural_swatches
 
 FILE = "swatches.npz"
@@ -35,7 +36,7 @@ def training_set(
     wanted = f"{per_class} procedurally woven tiles a class, seed {seed}"
     photos = None
     if swatches is not None:
-        from workshop.train.fabric.dataset import build
+        from workshop.tailor.swatch_photos.photographs import build
 
         found = build(swatches)
         photos = [s for s in trainable(found) if not any(word in s.name for word in without)]

@@ -7,7 +7,6 @@ list of files that the weights say they were trained on.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -32,11 +31,6 @@ class Hashed(Protocol):
 
 
 S = TypeVar("S", bound=Hashed)
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @cache

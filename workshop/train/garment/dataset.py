@@ -20,10 +20,10 @@ from inference.body.model import BodyModel
 from mirror.errors import MirrorError
 from mirror.types import F32
 from render.garments.kinds import KINDS
-from workshop.evaluate.garment.baseline import pattern_descriptor, plain_descriptor
 from workshop.tailor.alike.augment import draw_setting, dress, rest
 from workshop.tailor.alike.encoder import prepared
 from workshop.tailor.alike.features import CHANNELS, SIDE, VIEW_SIDE, VIEWS, Mesh, Placement, Tailor
+from workshop.train.garment.plain_descriptors import pattern_descriptor, plain_descriptor
 from workshop.train.garment.variants import cutter_hash, variant
 
 F16 = NDArray[np.float16]

@@ -23,11 +23,11 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from mirror.errors import MirrorError
 from mirror.types import F32
-from workshop.evaluate.garment.retrieval import same_label_first
 from workshop.tailor.alike.encoder import WEIGHTS
 from workshop.train.checkpoint import read_checkpoint, write_checkpoint
 from workshop.train.garment.dataset import Instances
 from workshop.train.garment.network import Encoder, contrastive_loss
+from workshop.train.garment.retrieval import same_label_first
 
 _FORMAT = 1
 

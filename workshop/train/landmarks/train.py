@@ -35,7 +35,7 @@ from inference.pose.correction_features import COUNT, JOINTS, features, mirrored
 from inference.pose.distance_field import distance_field
 from mirror.errors import MirrorError
 from mirror.types import F64
-from workshop.evaluate.fit import bodies
+from workshop.train import body_errors
 from workshop.train.landmarks.dataset import PortraitSet
 
 HIDDEN, DROPOUT = 256, 0.1
@@ -97,7 +97,7 @@ def _example(
         return None
     joints = list(JOINTS)
     skin = looks.skin[index]
-    truth = bodies.joints_of(skin, looks.joints)
+    truth = body_errors.joints_of(skin, looks.joints)
     shown = truth + fitter.shifts(skin[:, :, :3].astype(np.float64))[joints]
     picture = (camera.project(shown) - landmarks[joints, :2]) / told.scale
     # World landmarks are about the hips, along the ray to the person, and of nobody's size.

@@ -160,8 +160,8 @@ def estimate(options: argparse.Namespace) -> int:
     from mirror.cli.app import load_config
     from mirror.shading.spherical_harmonics import main_direction
     from mirror.shading.temperature import colour_temperature
-    from workshop.evaluate.light.observer import Observer, read_picture
-    from workshop.evaluate.light.sheet import write_beside
+    from workshop.train.light.observer import Observer, read_picture
+    from workshop.train.light.sheet import write_beside
 
     config: Config = load_config(options)
     frame = read_picture(options.image)

@@ -22,9 +22,9 @@ from inference.body.model import BodyModel
 from inference.light.probe import COLOURS, GEOMETRY, Arrays, Probe, ProbeMaker
 from mirror.errors import MirrorError
 from mirror.types import Picture
-from workshop.evaluate.light.observer import Observed
 from workshop.synthetic.light.mannequins import MannequinMaker
 from workshop.synthetic.light.scenes import Surroundings, shot
+from workshop.train.light.observer import Observed
 
 VERSION = 3  # of what a shard holds
 _SHARD = 20  # figures

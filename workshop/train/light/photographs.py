@@ -12,8 +12,8 @@ from inference.light.probe import Probe, ProbeMaker
 from mirror.config import InferenceConfig
 from mirror.errors import MirrorError
 from mirror.types import cv
-from workshop.evaluate.light.observer import Observer, read_picture
 from workshop.train.light.dataset import crops
+from workshop.train.light.observer import Observer, read_picture
 
 _SIDE = 640  # px of the longer side that photographs are read at
 

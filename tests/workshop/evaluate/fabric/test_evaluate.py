@@ -11,7 +11,7 @@ from inference.fabric.sample import choose_cut
 from mirror.errors import MirrorError
 from workshop.synthetic.fabric.quilting import quilt
 from workshop.synthetic.fabric.weave import weave
-from workshop.train.fabric.split import file_digest
+from workshop.tailor.swatch_photos.photographs import file_digest
 
 pytest.importorskip("torch")
 

@@ -8,7 +8,7 @@ from inference.fabric.palette import random_palette
 from mirror.errors import MirrorError
 from mirror.shading.colour import delta_e, to_lab, to_linear, to_srgb
 from workshop.synthetic.fabric.weave import floral_print, weave
-from workshop.train.fabric.labels import find_repeats
+from workshop.tailor.swatch_photos.labels import find_repeats
 
 
 @pytest.mark.parametrize("name", NAMES)

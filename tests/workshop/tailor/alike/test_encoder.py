@@ -10,14 +10,14 @@ from safetensors.numpy import save_file
 from mirror.cli.app import main
 from mirror.errors import MirrorError
 from tests.workshop.tailor.alike.conftest import HEIGHT, RADIUS, Tube
-from workshop.evaluate.garment.baseline import nearest_by, pattern_descriptor, plain_descriptor
 from workshop.evaluate.garment.evaluate import embed_instances, evaluate
-from workshop.evaluate.garment.retrieval import found_first, precision, same_label_first
 from workshop.tailor.alike.encoder import EMBEDDING, SHIPPED, WEIGHTS, GarmentEncoder, prepared
 from workshop.tailor.alike.features import CHANNELS
 from workshop.tailor.alike.surface import PanelSurface
 from workshop.train.garment.dataset import Instances
 from workshop.train.garment.pipeline import UNSEEN
+from workshop.train.garment.plain_descriptors import nearest_by, pattern_descriptor, plain_descriptor
+from workshop.train.garment.retrieval import found_first, precision, same_label_first
 
 
 @pytest.fixture(scope="module")

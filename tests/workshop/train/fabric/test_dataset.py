@@ -15,9 +15,16 @@ from mirror.shading.colour import delta_e, to_lab
 from render.garments.fabric import load_fabric
 from workshop.synthetic.fabric.weave import weave
 from workshop.tailor.fabric_import import import_fabric, make_tileable
-from workshop.train.fabric.dataset import build, height_from_normal, tiles
-from workshop.train.fabric.labels import find_palette, find_repeats, find_waves, fit_palette, wave_vectors
-from workshop.train.fabric.review import FILE
+from workshop.tailor.swatch_photos.labels import (
+    find_palette,
+    find_repeats,
+    find_waves,
+    fit_palette,
+    wave_vectors,
+)
+from workshop.tailor.swatch_photos.photographs import build, height_from_normal
+from workshop.tailor.swatch_photos.review import FILE
+from workshop.train.fabric.dataset import tiles
 from workshop.train.fabric.swatches import TILE
 
 

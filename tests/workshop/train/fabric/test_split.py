@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from mirror.errors import MirrorError
+from workshop.tailor.swatch_photos.photographs import build, file_digest
 from workshop.train.fabric import split
 from workshop.train.fabric.data_sources import training_set
-from workshop.train.fabric.dataset import build
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 def held(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The list holds the folder's denim1.png out."""
     path = tmp_path / "held.txt"
-    path.write_text(f"# held out\n{split.file_digest(folder / 'denim1.png')}  denim1.png\n")
+    path.write_text(f"# held out\n{file_digest(folder / 'denim1.png')}  denim1.png\n")
     monkeypatch.setattr(split, "held_digests", lambda: _read(path))
     return path
 
@@ -70,7 +70,7 @@ def test_training_leaves_the_held_half_out_and_says_so(held: Path, folder: Path,
         tmp_path / "run", swatches=folder, crops=2, per_class=1, seed=0, without=["denim3"]
     )
     trained = json.loads(facts["trained_on_sha256"])
-    assert trained == [split.file_digest(folder / f"denim{k}.png") for k in (0, 2)]
+    assert trained == [file_digest(folder / f"denim{k}.png") for k in (0, 2)]
     assert "denim0.png" in facts["trained_on"]
     assert "denim1.png" not in facts["trained_on"]
     assert sorted(data.source[data.source >= 0].tolist()) == [0, 0, 1, 1]

@@ -13,12 +13,12 @@ from inference.light.probe import Probe, ProbeMaker
 from inference.light.weights import WEIGHTS
 from mirror.errors import MirrorError
 from mirror.shading.spherical_harmonics import lamp_sh
-from workshop.evaluate.light.observer import Observed
 from workshop.synthetic.light.mannequins import Mannequin, MannequinMaker
 from workshop.synthetic.light.scenes import Surroundings, hdr_pictures, shot, training_surroundings
 from workshop.train.light import dataset
 from workshop.train.light.commands import _history
 from workshop.train.light.dataset import DatasetSpec, LightSet, build, load
+from workshop.train.light.observer import Observed
 
 torch = pytest.importorskip("torch")
 from workshop.train.light import losses  # noqa: E402

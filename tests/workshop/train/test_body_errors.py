@@ -6,10 +6,10 @@ import pytest
 from inference.body.model import BONES, BodyModel
 from inference.fit.fitter import BodyFitter
 from tests.inference.people import CAMERA
-from workshop.evaluate.fit import bodies
 from workshop.synthetic.people.bodies import load_people
 from workshop.synthetic.people.motions import MOTIONS, Choreography
 from workshop.synthetic.people.posing import Poser
+from workshop.train import body_errors
 
 MODEL = BodyModel.load()
 PEOPLE = load_people()
@@ -28,10 +28,10 @@ def test_people_are_varied_and_not_of_the_models_making() -> None:
 def test_measures_of_the_truth_have_no_error() -> None:
     """Body measures would be wrong by the ruler."""
     body = PEOPLE[5]
-    truth = bodies.measures_of(MODEL, body.model.vertices, body.model.joints)
+    truth = body_errors.measures_of(MODEL, body.model.vertices, body.model.joints)
     assert truth["height"] == pytest.approx(body.height_m)
-    taller = bodies.measures_of(MODEL, 1.1 * body.model.vertices, 1.1 * body.model.joints)
-    errors = bodies.measure_errors(taller, truth)
+    taller = body_errors.measures_of(MODEL, 1.1 * body.model.vertices, 1.1 * body.model.joints)
+    errors = body_errors.measure_errors(taller, truth)
     assert errors["height_ratio"] == pytest.approx(1.1, abs=1e-3)
     assert max(abs(v) for k, v in errors.items() if k != "height_ratio") < 1.0  # cm, once scaled
 
@@ -44,8 +44,8 @@ def test_girths_are_found_in_the_skinning_matrices() -> None:
     pose = fitter.skeleton.forward(local, np.array([0.1, 0.2, 2.0]), MODEL.joints.astype(np.float64))
     skin = fitter._matrices(pose).astype(np.float32)
     shape = np.zeros(MODEL.components, np.float32)
-    thick = bodies.measures_of(MODEL, *bodies.grown_rest(MODEL, skin, shape))
-    plain = bodies.measures_of(MODEL, MODEL.vertices, MODEL.joints)
+    thick = body_errors.measures_of(MODEL, *body_errors.grown_rest(MODEL, skin, shape))
+    plain = body_errors.measures_of(MODEL, MODEL.vertices, MODEL.joints)
     assert thick["waist"] > 1.1 * plain["waist"]
     assert thick["chest"] > 1.05 * plain["chest"]
     assert thick["height"] == pytest.approx(plain["height"], abs=0.01)
@@ -53,7 +53,7 @@ def test_girths_are_found_in_the_skinning_matrices() -> None:
 
 def test_trunk_surface() -> None:
     """A trunk in another place or turn has no error, one of another girth has."""
-    surface = bodies.TrunkSurface(MODEL)
+    surface = body_errors.TrunkSurface(MODEL)
     body = PEOPLE[0]
     shape = np.zeros(MODEL.components, np.float32)
     skin = np.tile(np.eye(4, dtype=np.float32)[:3], (len(BONES), 1, 1))
@@ -73,10 +73,10 @@ def test_facing() -> None:
         from workshop.synthetic.people.scenes import all_scenes
 
         camera = all_scenes()[0].camera()
-        angle = bodies.facing_deg(camera.place(move.matrices(0.0)))
+        angle = body_errors.facing_deg(camera.place(move.matrices(0.0)))
         assert low <= angle <= high
     half = MOTIONS["turn"].yaw[1][0] / 2 + MOTIONS["turn"].yaw[0][0] / 2
-    away = bodies.facing_deg(camera.place(Choreography(MOTIONS["turn"], PEOPLE[1].model).matrices(half)))
+    away = body_errors.facing_deg(camera.place(Choreography(MOTIONS["turn"], PEOPLE[1].model).matrices(half)))
     assert away > 165
 
 
