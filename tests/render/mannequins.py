@@ -1,4 +1,4 @@
-"""Synthetic skinned figures for the render tests: tubes bound to two bones of thirty."""
+"""Synthetic skinned mannequins for the render tests: tubes bound to two bones of thirty."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def tube(
 
 
 def facing_camera(distance: float = 2.0, height: float = 1.0) -> NDArray[np.float32]:
-    """Skinning matrices (30, 3, 4) that stand the figure before the camera, facing it.
+    """Skinning matrices (30, 3, 4) that stand the mannequin before the camera, facing it.
 
     Body axes (x to the wearer's left, y up, z out of the chest) become camera axes (x right,
     y down, z forward); body height ``height`` falls on the optical axis.

@@ -20,7 +20,7 @@ from mirror.types import F64
 from render.gpu import gl
 from workshop.synthetic.people.bodies import TrueBody, of_one_shape
 from workshop.synthetic.people.motions import Motion
-from workshop.synthetic.people.portraits import looks, portrait
+from workshop.synthetic.people.portraits import observed_motions, portrait
 from workshop.synthetic.people.scenes import Wear
 
 VIEWS = 12  # a full turn
@@ -42,7 +42,7 @@ def random_body(model: BodyModel, rng: np.random.Generator) -> TrueBody:
     return TrueBody(0, own, shape, np.zeros_like(vertices))
 
 
-def look_at(body: TrueBody, number: int, rng: np.random.Generator) -> list[tuple[float, F64, F64, F64]]:
+def photographed(body: TrueBody, number: int, rng: np.random.Generator) -> list[tuple[float, F64, F64, F64]]:
     """(yaw rad, landmarks (33, 4) px, skin (J, 3, 4), (focal, cx, cy)) of one person from all sides."""
     worn = tuple(
         Wear(garment, fabric, float(rng.uniform(0.003, 0.02)))
@@ -60,7 +60,7 @@ def look_at(body: TrueBody, number: int, rng: np.random.Generator) -> list[tuple
     motions = [Motion(1.0, ((0.0, pose),), yaw=((0.0, yaw),)) for yaw in yaws]
     return [
         (motion.yaw[0][1], seen.landmarks, skin.astype(np.float64), lens)
-        for motion, seen, skin in looks(scene, motions)
+        for motion, seen, skin in observed_motions(scene, motions)
     ]
 
 
@@ -112,7 +112,7 @@ def main() -> None:
     for number in range(options.people):
         body = random_body(model, rng)
         joints = body.model.joints.astype(np.float64)
-        seen += [(*look, joints) for look in look_at(body, number, rng)]
+        seen += [(*each, joints) for each in photographed(body, number, rng)]
         print(f"... {number + 1} of {options.people} people, {len(seen)} pictures", flush=True)
     context.close()
     for name in JOINTS:

@@ -25,7 +25,7 @@ from render.gpu import gl
 from workshop.bake.people import at_rest
 from workshop.synthetic.people.bodies import TrueBody, true_body
 from workshop.synthetic.people.motions import Motion
-from workshop.synthetic.people.portraits import looks, portrait
+from workshop.synthetic.people.portraits import observed_motions, portrait
 from workshop.synthetic.people.scenes import Wear
 
 ANNY_SEED, AGES = 31, ((300, 18.0, 75.0), (20, 13.0, 18.0))  # years; the first of them are drawn
@@ -71,7 +71,7 @@ def spread(people: F64) -> tuple[F64, F64]:
     return mean, (1 - OWN) * together + OWN * own + FLOOR_M**2 * np.eye(len(mean))
 
 
-def wardrobe(rng: np.random.Generator) -> tuple[Wear, Wear]:
+def drawn_outfit(rng: np.random.Generator) -> tuple[Wear, Wear]:
     """A random top and bottom."""
     coat = bool(rng.random() < COAT_SHARE)
     above, below = (float(rng.uniform(*thick)) for thick in THICK[coat])
@@ -79,9 +79,9 @@ def wardrobe(rng: np.random.Generator) -> tuple[Wear, Wear]:
     return Wear(top, "jersey_navy", above), Wear(BOTTOMS[rng.integers(len(BOTTOMS))], "denim_indigo", below)
 
 
-def look_at(body: TrueBody, number: int, rng: np.random.Generator) -> F64:
+def photographed(body: TrueBody, number: int, rng: np.random.Generator) -> F64:
     """Stand-offs (n, G) of one person in so many pictures."""
-    worn = wardrobe(rng)
+    worn = drawn_outfit(rng)
     camera = (
         float(rng.uniform(0.7, 2.0)),
         float(rng.uniform(45, 90)),
@@ -101,7 +101,7 @@ def look_at(body: TrueBody, number: int, rng: np.random.Generator) -> F64:
         )
     out = []
     joints = body.model.joints.astype(np.float64)
-    for _, seen, skin in looks(scene, motions):
+    for _, seen, skin in observed_motions(scene, motions):
         field = distance_field(seen.mask, scene.camera().size[0])
         if field is not None:
             out.append(stand_off(outline, anatomy, skin.astype(np.float64), joints, field, lens))
@@ -124,7 +124,7 @@ def main() -> None:
         offsets = (bodies[number] - model.vertices).astype(np.float32)
         body = true_body(number, model, offsets, joints[number].astype(np.float32))
         people.append(
-            np.nanmedian(look_at(body, number, np.random.default_rng(options.seed + number)), axis=0)
+            np.nanmedian(photographed(body, number, np.random.default_rng(options.seed + number)), axis=0)
         )
         print(f"... {number + 1} of {options.people} people", flush=True)
     context.close()

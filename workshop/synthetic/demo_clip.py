@@ -23,15 +23,15 @@ from mirror.types import Floats, Picture, cv
 from render.compose.compositing import composite
 from render.gpu import gl
 from render.gpu.renderer import GarmentRenderer
-from workshop.synthetic.people.painted_mannequin import figure
+from workshop.synthetic.people.painted_mannequin import painted
 
 WIDTH, HEIGHT, FPS = 1280, 720, 25
 PHOTO_S, FIGURE_S = 5.0, 10.0
-_EMPTY_S, _ARRIVED_S = 0.6, 2.2  # when the figure begins to walk in, when it stands before the camera
+_EMPTY_S, _ARRIVED_S = 0.6, 2.2  # when the mannequin begins to walk in, when it stands before the camera
 _OUT = Path(__file__).resolve().parents[2] / "capture" / "data" / "demo.mp4"
 _OVERSAMPLING = 2
 _FOCAL = 0.87 * WIDTH  # px: a camera of about 60 degrees
-_WALL_Z = -1.5  # metres behind the figure
+_WALL_Z = -1.5  # metres behind the mannequin
 _PX_PER_M = 220  # of the room's textures
 _ROOM_M = (9.0, 3.6, 6.0)  # width, height, depth
 
@@ -56,7 +56,7 @@ def main() -> None:
 def frames() -> Iterator[Picture]:
     """All frames (720, 1280, 3) BGR."""
     yield from _photo()
-    yield from _figure()
+    yield from _mannequin()
 
 
 # The photo ----------------------------------------------------------------------------------------
@@ -99,12 +99,12 @@ def _smooth(t: float, start: float, end: float) -> float:
     return x * x * (3 - 2 * x)
 
 
-# The figure ---------------------------------------------------------------------------------------
+# The mannequin ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Camera:
-    """World (metres; x to the figure's left, y up, z out of its chest) to camera space."""
+    """World (metres; x to the mannequin's left, y up, z out of its chest) to camera space."""
 
     rotation: Floats
     translation: Floats
@@ -120,12 +120,12 @@ class _Camera:
         return matrix
 
 
-def _figure() -> Iterator[Picture]:
+def _mannequin() -> Iterator[Picture]:
     model = BodyModel.load()
     context = gl.Context()
     width, height = WIDTH * _OVERSAMPLING, HEIGHT * _OVERSAMPLING
     renderer = GarmentRenderer(width, height, None)
-    renderer.dress([figure(model)])
+    renderer.dress([painted(model)])
     wall, floor = _wall(), _floor()
     lens = (_FOCAL * _OVERSAMPLING, _FOCAL * _OVERSAMPLING, width / 2, height / 2)
     rng = np.random.default_rng(3)
@@ -154,7 +154,7 @@ def _figure() -> Iterator[Picture]:
 
 
 def _camera(t: float) -> _Camera:
-    """A hand-held camera before the figure, a little above its waist."""
+    """A hand-held camera before the mannequin, a little above its waist."""
     yaw, pitch = 0.012 * np.sin(0.8 * t), 0.045 + 0.006 * np.sin(1.1 * t + 1)
     roll = 0.008 * np.sin(0.7 * t + 2)
     centre = np.array(
@@ -246,7 +246,7 @@ def _between(a: Floats, b: Floats) -> Floats:
 
 
 def _light(camera: _Camera) -> NDArray[np.float32]:
-    """A window high on the figure's left, a bright room around: (9, 3) as in messages.Light."""
+    """A window high on the mannequin's left, a bright room around: (9, 3) as in messages.Light."""
     towards = camera.rotation @ np.array([0.55, 0.6, 0.58])
     x, y, z = towards / np.linalg.norm(towards)
     basis = SH_CONSTANTS * [1, y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y]
@@ -260,7 +260,7 @@ def _light(camera: _Camera) -> NDArray[np.float32]:
 
 
 def _room(camera: _Camera, wall: Floats, floor: Floats, feet: list[Floats], size: tuple[int, int]) -> Picture:
-    """Wall and floor seen by the camera, with the figure's soft shadow."""
+    """Wall and floor seen by the camera, with the mannequin's soft shadow."""
     step = 1.0 / _PX_PER_M
     width, height = _ROOM_M[:2]
     on_wall = camera.homography(

@@ -1,8 +1,8 @@
-"""The fabrics that the project ships: their recipes, and the command that weaves them anew.
+"""The fabrics that the project ships: their specifications, and the command that weaves them anew.
 
 Seeds are chosen by eye.
 
-``python -m workshop.tailor.fabric_collection WARDROBE/fabrics`` writes one folder a recipe. The pictures
+``python -m workshop.tailor.fabric_collection WARDROBE/fabrics`` writes a folder for each. The pictures
 are kept in coarser steps than a sample's own, so that a folder stays small.
 """
 
@@ -75,14 +75,12 @@ def weave_collection(out: Path, generator: FabricGenerator | None = None) -> lis
     """Write every fabric of the collection into ``out``; returns their folders."""
     generator = generator or FabricGenerator()
     folders = []
-    for recipe in COLLECTION:
-        made = sample(
-            generator, recipe.fabric_class, parse_palette(recipe.palette), recipe.seed, (SIZE, SIZE)
-        )
+    for spec in COLLECTION:
+        made = sample(generator, spec.fabric_class, parse_palette(spec.palette), spec.seed, (SIZE, SIZE))
         # Some 30 steps a channel: unseen in a texture, and half the size as PNG.
         albedo = (made.albedo.astype(np.int16) // _STEP * _STEP + _STEP // 2).clip(0, 255).astype(np.uint8)
         made = replace(made, albedo=albedo, normal=coarser(made.normal, _STEP))
-        folders.append(write_fabric(made, out / recipe.name))
+        folders.append(write_fabric(made, out / spec.name))
     return folders
 
 

@@ -75,20 +75,20 @@ def linen(rng: np.random.Generator) -> tuple[F64, F64]:
     return height, tone
 
 
-RECIPES = (
+PLAIN_FABRICS = (
     PlainFabricSpec("cotton_jersey_blue", "jersey", (98, 130, 176), 0.06, 0.00022, jersey),
     PlainFabricSpec("linen_oatmeal", "linen", (203, 188, 160), 0.06, 0.00022, linen),
 )
 
 
-def pictures(recipe: PlainFabricSpec, seed: int = 3) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def pictures(spec: PlainFabricSpec, seed: int = 3) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """(albedo, normal), each (SIZE, SIZE, 3) uint8 RGB; see ``render.garments.fabric.Fabric``."""
-    height, tone = recipe.weave(np.random.default_rng(seed))
-    colour = np.array(recipe.colour, float)
+    height, tone = spec.weave(np.random.default_rng(seed))
+    colour = np.array(spec.colour, float)
     # Steps of 2 of 255 are below what shows under the relief, and halve the files.
     albedo = np.clip(np.round(tone[..., None] * colour / 2) * 2, 0, 255).astype(np.uint8)
-    metres = height * recipe.depth_m
-    pixel = recipe.repeat_m / SIZE
+    metres = height * spec.depth_m
+    pixel = spec.repeat_m / SIZE
     slope_x = (np.roll(metres, -1, 1) - np.roll(metres, 1, 1)) / (2 * pixel)
     # Rows run down the picture, the normal's y up.
     slope_y = (np.roll(metres, 1, 0) - np.roll(metres, -1, 0)) / (2 * pixel)
@@ -97,15 +97,15 @@ def pictures(recipe: PlainFabricSpec, seed: int = 3) -> tuple[NDArray[np.uint8],
     return albedo, np.clip(np.round((normal * 127.5 + 127.5) / 2) * 2, 0, 255).astype(np.uint8)
 
 
-def make(recipe: PlainFabricSpec, wardrobe: Path) -> Path:
+def make(spec: PlainFabricSpec, wardrobe: Path) -> Path:
     """Write one fabric's folder; returns it."""
-    folder = wardrobe / "fabrics" / recipe.name
+    folder = wardrobe / "fabrics" / spec.name
     folder.mkdir(parents=True, exist_ok=True)
-    for name, picture in zip(("albedo", "normal"), pictures(recipe), strict=True):
+    for name, picture in zip(("albedo", "normal"), pictures(spec), strict=True):
         cv2.imwrite(str(folder / f"{name}.png"), picture[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
     (folder / "fabric.toml").write_text(
-        f'name = "{recipe.name}"\nclass = "{recipe.fabric_class}"\n'
-        f"repeat_m = [{recipe.repeat_m}, {recipe.repeat_m}]\n"
+        f'name = "{spec.name}"\nclass = "{spec.fabric_class}"\n'
+        f"repeat_m = [{spec.repeat_m}, {spec.repeat_m}]\n"
         'licence = "Apache-2.0"\nmade_by = "computed: python -m workshop.tailor.plain_fabrics"\n',
         "utf-8",
     )
@@ -113,5 +113,5 @@ def make(recipe: PlainFabricSpec, wardrobe: Path) -> Path:
 
 
 if __name__ == "__main__":
-    for each in RECIPES:
+    for each in PLAIN_FABRICS:
         print(make(each, Path(sys.argv[1]) if len(sys.argv) > 1 else PACKAGED))

@@ -1,4 +1,4 @@
-"""Trains the physique on pictures of ``workshop/train/landmarks/dataset.py``; run offline, by hand.
+"""Trains the shape prior on pictures of ``workshop/train/landmarks/dataset.py``; run offline, by hand.
 
     bake-venv/bin/python -m workshop.train.shape_prior DIR [DIR...] [--out FILE]
 
@@ -57,16 +57,16 @@ class Example:
     values: F64
 
 
-def example(looks: PortraitSet, body: TrueBody) -> Example:
+def example(portraits: PortraitSet, body: TrueBody) -> Example:
     """What the pictures of one person say, and the truth."""
-    lens = Intrinsics.from_field_of_view(looks.field_of_view_deg, *looks.size)
+    lens = Intrinsics.from_field_of_view(portraits.field_of_view_deg, *portraits.size)
     outline, anatomy = Outline(body.model), Anatomy(body.model)
     joints = body.model.joints.astype(np.float64)
     rows, off = [], []
     for landmarks, world, mask, skin in zip(
-        looks.landmarks, looks.world, looks.masks, looks.skin, strict=True
+        portraits.landmarks, portraits.world, portraits.masks, portraits.skin, strict=True
     ):
-        field = distance_field(mask, looks.size[0])
+        field = distance_field(mask, portraits.size[0])
         if field is None:
             continue
         off.append(stand_off(outline, anatomy, skin.astype(np.float64), joints, field, lens))
@@ -78,12 +78,12 @@ def example(looks: PortraitSet, body: TrueBody) -> Example:
     clothes = np.full(len(GIRTH_GROUPS), np.nan)
     clothes[shown] = np.nanmedian(seen[:, shown], axis=0)
     return Example(
-        looks.person, np.array(rows), np.concatenate([body.shape, np.zeros(len(GIRTH_GROUPS)), clothes])
+        portraits.person, np.array(rows), np.concatenate([body.shape, np.zeros(len(GIRTH_GROUPS)), clothes])
     )
 
 
 def train(examples: Sequence[Example], components: int) -> tuple[dict[str, F64], F64]:
-    """Arrays of a ``Physique``; and the share (n,) of each value's deviation that is told.
+    """Arrays of a ``ShapePrior``; and the share (n,) of each value's deviation that is told.
 
     ``components`` K of the shape. MirrorError with fewer examples than folds.
     """
@@ -140,10 +140,10 @@ def read(folders: Iterable[Path], model: BodyModel) -> list[Example]:
     offsets, joints, _, _ = at_rest(model, ANNY_SEED, AGES)
     out = []
     for path in sorted(p for folder in folders for p in folder.glob("*.npz")):
-        looks = PortraitSet.load(path)
-        moved = (offsets[looks.person] - model.vertices).astype(np.float32)
-        body = true_body(looks.person, model, moved, joints[looks.person].astype(np.float32))
-        found = example(looks, body)
+        portraits = PortraitSet.load(path)
+        moved = (offsets[portraits.person] - model.vertices).astype(np.float32)
+        body = true_body(portraits.person, model, moved, joints[portraits.person].astype(np.float32))
+        found = example(portraits, body)
         if len(found.features) >= LEAST:
             out.append(found)
     if not out:

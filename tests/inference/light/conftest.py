@@ -1,5 +1,5 @@
 """The rendered person of the synthetic scenes."""
 
-from tests.workshop.synthetic.light.conftest import figure, maker, model
+from tests.workshop.synthetic.light.conftest import maker, mannequin, model
 
-__all__ = ["figure", "maker", "model"]
+__all__ = ["maker", "mannequin", "model"]

@@ -34,13 +34,13 @@ def network() -> LightNetwork:
 
 
 @pytest.fixture(scope="module")
-def frame(figure: Mannequin) -> NDArray[np.uint8]:
+def frame(mannequin: Mannequin) -> NDArray[np.uint8]:
     room = synthetic(np.random.default_rng([1, 4])).levelled()
-    return shot(figure, room, np.random.default_rng(2)).frame
+    return shot(mannequin, room, np.random.default_rng(2)).frame
 
 
-def probe_of(model: BodyModel, figure: Mannequin, frame: NDArray[np.uint8]) -> Probe:
-    return ProbeMaker(model).make(frame, figure.mask, figure.fit, figure.camera)
+def probe_of(model: BodyModel, mannequin: Mannequin, frame: NDArray[np.uint8]) -> Probe:
+    return ProbeMaker(model).make(frame, mannequin.mask, mannequin.fit, mannequin.camera)
 
 
 def darkened(frame: NDArray[np.uint8], gain: float) -> NDArray[np.uint8]:
@@ -48,10 +48,10 @@ def darkened(frame: NDArray[np.uint8], gain: float) -> NDArray[np.uint8]:
 
 
 def test_the_probe_shows_the_face_and_its_normals(
-    model: BodyModel, figure: Mannequin, frame: NDArray[np.uint8]
+    model: BodyModel, mannequin: Mannequin, frame: NDArray[np.uint8]
 ) -> None:
     """The network would look past the person."""
-    probe = probe_of(model, figure, frame)
+    probe = probe_of(model, mannequin, frame)
     assert probe.has_face
     assert probe.is_exposed
     middle = probe.face_normals[16:32, 16:32].astype(float) / 127
@@ -62,19 +62,19 @@ def test_the_probe_shows_the_face_and_its_normals(
 
 
 def test_a_darker_picture_is_the_same_picture_in_darker_light(
-    model: BodyModel, figure: Mannequin, frame: NDArray[np.uint8], network: LightNetwork
+    model: BodyModel, mannequin: Mannequin, frame: NDArray[np.uint8], network: LightNetwork
 ) -> None:
     """The garment would not follow a dimmer, or change its colour with it."""
-    plain, dark = (probe_of(model, figure, f).arrays() for f in (frame, darkened(frame, 0.5)))
+    plain, dark = (probe_of(model, mannequin, f).arrays() for f in (frame, darkened(frame, 0.5)))
     first, second = network.light(plain)[0][0], network.light(dark)[0][0]
     np.testing.assert_allclose(second, 0.5 * first, atol=0.03 * float(np.abs(first).max()))
 
 
 def test_the_mirrored_picture_has_the_mirrored_light(
-    model: BodyModel, figure: Mannequin, frame: NDArray[np.uint8], network: LightNetwork
+    model: BodyModel, mannequin: Mannequin, frame: NDArray[np.uint8], network: LightNetwork
 ) -> None:
     """Left and right would be lit by two opinions."""
-    arrays = probe_of(model, figure, frame).arrays()
+    arrays = probe_of(model, mannequin, frame).arrays()
     inputs, statistics, gains = normalised(arrays)
     turned, turned_statistics = mirrored(*mirrored(inputs, statistics))
     for once, twice in zip(inputs, turned, strict=True):
@@ -94,7 +94,7 @@ def test_the_mirrored_picture_has_the_mirrored_light(
 
 
 def test_numpy_gives_what_pytorch_gives(
-    model: BodyModel, figure: Mannequin, frame: NDArray[np.uint8]
+    model: BodyModel, mannequin: Mannequin, frame: NDArray[np.uint8]
 ) -> None:
     """The mirror would run another network than was trained."""
     torch = pytest.importorskip("torch")
@@ -103,7 +103,7 @@ def test_numpy_gives_what_pytorch_gives(
     torch.manual_seed(3)
     net = LightNet().eval()
     state = {name: value.numpy() for name, value in net.state_dict().items()}
-    inputs, statistics, _ = normalised(probe_of(model, figure, frame).arrays())
+    inputs, statistics, _ = normalised(probe_of(model, mannequin, frame).arrays())
     with torch.no_grad():
         theirs = net([torch.from_numpy(x) for x in inputs], torch.from_numpy(statistics)).numpy()
     np.testing.assert_allclose(LightNetwork(state).run(inputs, statistics), theirs, atol=1e-4)
@@ -130,12 +130,12 @@ def test_the_shipped_network_beats_the_analytic_estimator(
 
 @pytest.mark.parametrize("level", [0, 255])
 def test_black_and_burnt_out_frames_are_left_to_the_analytic_estimator(
-    model: BodyModel, figure: Mannequin, network: LightNetwork, level: int
+    model: BodyModel, mannequin: Mannequin, network: LightNetwork, level: int
 ) -> None:
     """A covered or blinded camera would set the garment alight, or crash the mirror."""
-    follower = LightTracker(model, figure.camera, network)
-    blank = np.full((figure.size[1], figure.size[0], 3), level, np.uint8)
-    found = follower.estimate(blank, figure.mask, None, figure.fit)
+    follower = LightTracker(model, mannequin.camera, network)
+    blank = np.full((mannequin.size[1], mannequin.size[0], 3), level, np.uint8)
+    found = follower.estimate(blank, mannequin.mask, None, mannequin.fit)
     assert not found.by_network
     assert found.confidence <= 0.05
     assert np.isfinite(found.sh).all()
@@ -155,38 +155,38 @@ def turned_round(fit: Fit) -> Fit:
 
 
 def test_without_a_face_the_analytic_estimator_answers(
-    model: BodyModel, figure: Mannequin, frame: NDArray[np.uint8], network: LightNetwork
+    model: BodyModel, mannequin: Mannequin, frame: NDArray[np.uint8], network: LightNetwork
 ) -> None:
     """Somebody who turned round would be lit by what the network makes of the back of a head."""
-    follower = LightTracker(model, figure.camera, network)
-    found = follower.estimate(frame, figure.mask, None, turned_round(figure.fit))
+    follower = LightTracker(model, mannequin.camera, network)
+    found = follower.estimate(frame, mannequin.mask, None, turned_round(mannequin.fit))
     assert not found.by_network
     assert found.confidence <= 0.3
 
 
 def test_a_mask_without_the_head_is_no_reason_to_guess(
-    model: BodyModel, figure: Mannequin, frame: NDArray[np.uint8], network: LightNetwork
+    model: BodyModel, mannequin: Mannequin, frame: NDArray[np.uint8], network: LightNetwork
 ) -> None:
     """The garment would be lit from elsewhere whenever the mask loses the head for a moment."""
-    mask = figure.mask.copy()
+    mask = mannequin.mask.copy()
     rows = np.flatnonzero(mask.max(1))
     mask[: int(rows[0] + 0.3 * len(rows))] = 0
-    follower = LightTracker(model, figure.camera, network)
-    whole, headless = (follower.estimate(frame, m, None, figure.fit) for m in (figure.mask, mask))
+    follower = LightTracker(model, mannequin.camera, network)
+    whole, headless = (follower.estimate(frame, m, None, mannequin.fit) for m in (mannequin.mask, mask))
     assert headless.by_network
     assert angle_deg(main_direction(whole.sh), main_direction(headless.sh)) < 40
 
 
 def test_no_face_throws_back_more_light_than_there_is(
     model: BodyModel,
-    figure: Mannequin,
+    mannequin: Mannequin,
     frame: NDArray[np.uint8],
     network: LightNetwork,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A white shirt below a bright face would look grey."""
-    follower = LightTracker(model, figure.camera, network)
-    usual = follower.estimate(frame, figure.mask, None, figure.fit)
+    follower = LightTracker(model, mannequin.camera, network)
+    usual = follower.estimate(frame, mannequin.mask, None, mannequin.fit)
     answer = network.light
 
     def too_dark(arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -194,9 +194,9 @@ def test_no_face_throws_back_more_light_than_there_is(
         return light / 20, error
 
     monkeypatch.setattr(network, "light", too_dark)
-    mended = follower.estimate(frame, figure.mask, None, figure.fit)
+    mended = follower.estimate(frame, mannequin.mask, None, mannequin.fit)
     assert mended.by_network
-    reflectance = ProbeMaker(model).make(frame, figure.mask, figure.fit, figure.camera).reflectance
+    reflectance = ProbeMaker(model).make(frame, mannequin.mask, mannequin.fit, mannequin.camera).reflectance
     assert reflectance(usual.sh / 20) > 0.6  # type: ignore[operator]
     assert reflectance(mended.sh) == pytest.approx(0.45, abs=0.01)
     np.testing.assert_allclose(main_direction(mended.sh), main_direction(usual.sh), atol=1e-6)
@@ -214,12 +214,14 @@ def test_a_turned_lamp_is_followed_within_half_a_second(
     assert turn.direction_error < 45
 
 
-def test_a_relit_frame_is_lit_from_the_other_side(figure: Mannequin, frame: NDArray[np.uint8]) -> None:
+def test_a_relit_frame_is_lit_from_the_other_side(mannequin: Mannequin, frame: NDArray[np.uint8]) -> None:
     """The clip that proves how soon a lamp is followed would show no lamp that is turned."""
-    head = figure.fit.bone_transforms[5] @ np.array([0.0, 1.5, 0.1, 1.0])
-    look = Observed(figure.mask, replace(figure.fit, landmark_points=np.tile(head, (33, 1))), figure.camera)
+    head = mannequin.fit.bone_transforms[5] @ np.array([0.0, 1.5, 0.1, 1.0])
+    look = Observed(
+        mannequin.mask, replace(mannequin.fit, landmark_points=np.tile(head, (33, 1))), mannequin.camera
+    )
     flat = np.full_like(frame, 120)
-    middle = round(float(figure.camera.project(head[None])[0, 0]))
+    middle = round(float(mannequin.camera.project(head[None])[0, 0]))
     before, after = (
         lamps.relit(flat, look, later, whole=True)[10, :, 0].astype(int) for later in (False, True)
     )
@@ -227,8 +229,8 @@ def test_a_relit_frame_is_lit_from_the_other_side(figure: Mannequin, frame: NDAr
     assert after[middle + 20] > after[middle - 20] + 20
     assert after.mean() < before.mean() - 15
     alone = lamps.relit(flat, look, True, whole=False)
-    assert (alone[figure.mask == 0] == 120).all()
-    assert (alone[figure.mask == 255] != 120).mean() > 0.9
+    assert (alone[mannequin.mask == 0] == 120).all()
+    assert (alone[mannequin.mask == 255] != 120).mean() > 0.9
 
 
 def test_how_soon_a_light_was_followed_is_told_in_seconds(frame: NDArray[np.uint8]) -> None:
@@ -250,29 +252,29 @@ def test_how_soon_a_light_was_followed_is_told_in_seconds(frame: NDArray[np.uint
     assert turn(0.2, 0.5).level_share == pytest.approx(0.5, abs=0.01)
 
 
-def test_still_light_stands_still(model: BodyModel, figure: Mannequin, network: LightNetwork) -> None:
+def test_still_light_stands_still(model: BodyModel, mannequin: Mannequin, network: LightNetwork) -> None:
     """The garment's shade would crawl with the camera's noise."""
     room = synthetic(np.random.default_rng([1, 4])).levelled()
-    follower = LightTracker(model, figure.camera, network)
-    clean = shot(figure, room, np.random.default_rng(2)).frame
+    follower = LightTracker(model, mannequin.camera, network)
+    clean = shot(mannequin, room, np.random.default_rng(2)).frame
     rng = np.random.default_rng(0)
     seen = []
     for number in range(40):
         noisy = np.clip(clean + rng.normal(0, 4, clean.shape), 0, 255).astype(np.uint8)
-        light = follower.update(noisy, figure.mask, None, figure.fit, number * 40_000_000)
+        light = follower.update(noisy, mannequin.mask, None, mannequin.fit, number * 40_000_000)
         seen.append(light.direction)
     steps = np.array(seen[1:]) - np.array(seen[:-1])
     assert np.degrees(np.quantile(np.linalg.norm(steps, axis=1), 0.95)) < 1.0
 
 
 def test_who_moves_in_still_light_does_not_flicker(
-    model: BodyModel, figure: Mannequin, network: LightNetwork, monkeypatch: pytest.MonkeyPatch
+    model: BodyModel, mannequin: Mannequin, network: LightNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One wrong look at somebody who bends down would flash the garment at twice its brightness."""
     room = synthetic(np.random.default_rng([1, 4])).levelled()
-    frame = shot(figure, room, np.random.default_rng(2)).frame
-    follower = LightTracker(model, figure.camera, network)
-    right = follower.estimate(frame, figure.mask, None, figure.fit)
+    frame = shot(mannequin, room, np.random.default_rng(2)).frame
+    follower = LightTracker(model, mannequin.camera, network)
+    right = follower.estimate(frame, mannequin.mask, None, mannequin.fit)
     wrong = replace(right, sh=2 * right.sh)
 
     def brightest(after: Estimate) -> float:
@@ -280,7 +282,7 @@ def test_who_moves_in_still_light_does_not_flicker(
         monkeypatch.setattr(follower, "estimate", lambda *_: next(looks))
         follower.reset()
         times = range(0, 1_300_000_000, 40_000_000)
-        seen = [follower.update(frame, figure.mask, None, figure.fit, t) for t in times]
+        seen = [follower.update(frame, mannequin.mask, None, mannequin.fit, t) for t in times]
         return max(light.sh[0][0] for light in seen) / float(right.sh[0, 0])
 
     assert brightest(wrong) < 1.45
@@ -290,12 +292,12 @@ def test_who_moves_in_still_light_does_not_flicker(
 
 
 def test_a_mask_of_any_resolution_gives_the_same_light(
-    model: BodyModel, figure: Mannequin, frame: NDArray[np.uint8], network: LightNetwork
+    model: BodyModel, mannequin: Mannequin, frame: NDArray[np.uint8], network: LightNetwork
 ) -> None:
     """A large frame comes with a smaller mask: the light would be judged by another part of it."""
-    follower = LightTracker(model, figure.camera, network)
-    small = resize(figure.mask, (160, 213))
-    whole, coarse = (follower.estimate(frame, m, None, figure.fit) for m in (figure.mask, small))
+    follower = LightTracker(model, mannequin.camera, network)
+    small = resize(mannequin.mask, (160, 213))
+    whole, coarse = (follower.estimate(frame, m, None, mannequin.fit) for m in (mannequin.mask, small))
     assert coarse.by_network
     assert angle_deg(main_direction(whole.sh), main_direction(coarse.sh)) < 6
     np.testing.assert_allclose(coarse.sh[0], whole.sh[0], rtol=0.08)

@@ -11,9 +11,9 @@ import pytest
 from mirror.errors import MirrorError
 from mirror.wardrobe import PACKAGED
 from render.garments.fabric import list_fabrics, load_fabric
-from workshop.tailor.plain_fabrics import RECIPES, pictures
+from workshop.tailor.plain_fabrics import PLAIN_FABRICS, pictures
 
-NAMES = [r.name for r in RECIPES]
+NAMES = [r.name for r in PLAIN_FABRICS]
 
 
 @pytest.fixture
@@ -56,11 +56,11 @@ def test_red_is_first() -> None:
     assert blue > red + 20
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=NAMES)
-def test_committed_pictures_are_what_the_script_makes(recipe) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("spec", PLAIN_FABRICS, ids=NAMES)
+def test_committed_pictures_are_what_the_script_makes(spec) -> None:  # type: ignore[no-untyped-def]
     """The committed files must be reproducible from the committed script."""
-    fabric = load_fabric(recipe.name)
-    albedo, normal = pictures(recipe)
+    fabric = load_fabric(spec.name)
+    albedo, normal = pictures(spec)
     for made, kept in ((albedo, fabric.albedo), (normal, fabric.normal)):
         assert np.abs(made.astype(int) - kept).max() <= 2
 

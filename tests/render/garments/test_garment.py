@@ -103,7 +103,7 @@ def test_no_bone_moves_cloth_that_it_should_not(garment: Garment) -> None:
 
 
 def test_cloth_lies_outside_the_body(garment: Garment, body: BodyModel) -> None:
-    """Skin that pokes through cloth makes holes in the picture, on every figure."""
+    """Skin that pokes through cloth makes holes in the picture, on every body."""
     for shape in _shapes(body):
         cloth, _ = garment.shaped(shape)
         skin, _ = body.shaped(shape)
@@ -122,7 +122,7 @@ def test_cloth_is_not_body_paint(garment: Garment, body: BodyModel) -> None:
 @pytest.mark.parametrize("top", TOPS)
 @pytest.mark.parametrize("bottom", ["trousers", "shorts", "skirt"])
 def test_top_hangs_over_the_waistband(top: str, bottom: str, body: BodyModel) -> None:
-    """No gap between top and bottom, and the top outside, on every figure."""
+    """No gap between top and bottom, and the top outside, on every body."""
     upper, lower = load_garment(top), load_garment(bottom)
     assert upper.layer > lower.layer
     for shape in _shapes(body):

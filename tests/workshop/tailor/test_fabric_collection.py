@@ -15,10 +15,10 @@ def test_a_shop_has_enough_to_choose_from() -> None:
     assert len({r.fabric_class for r in COLLECTION}) >= 10
 
 
-@pytest.mark.parametrize("recipe", COLLECTION, ids=lambda r: r.name)
-def test_shipped_fabric_loads(recipe: object) -> None:
+@pytest.mark.parametrize("spec", COLLECTION, ids=lambda r: r.name)
+def test_shipped_fabric_loads(spec: object) -> None:
     """A folder that the renderer refuses would leave the demo's person in plain grey."""
-    name, fabric_class = recipe.name, recipe.fabric_class  # type: ignore[attr-defined]
+    name, fabric_class = spec.name, spec.fabric_class  # type: ignore[attr-defined]
     fabric = load_fabric(name)
     assert fabric.fabric_class == fabric_class
     assert fabric.albedo.shape == fabric.normal.shape == (512, 512, 3)

@@ -1,4 +1,4 @@
-"""The trainer of the physique, on people whose build the features do tell."""
+"""The trainer of the shape prior, on people whose build the features do tell."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def test_what_features_tell_is_learnt() -> None:
     examples = people(400, 0.1)
     arrays, share = train(examples[:360], SHAPE)
     assert share[:SHAPE].min() > 0.5
-    physique = ShapePrior(arrays)
-    told = np.array([np.mean([physique.expect(p) for p in e.features], axis=0) for e in examples[360:]])
+    prior = ShapePrior(arrays)
+    told = np.array([np.mean([prior.expect(p) for p in e.features], axis=0) for e in examples[360:]])
     true = np.array([e.values for e in examples[360:]])
     off = told[:, :SHAPE] - true[:, :SHAPE]
     assert off.std() < 0.5 * true[:, :SHAPE].std()

@@ -55,7 +55,7 @@ def evaluate(
     requests = [drawn_request(train, rng) for _ in range(count)]
     say(f"{count} samples")
     made = _weave_all(generator, requests, seed)
-    say("yardsticks")
+    say("baselines")
     quilts = np.stack([_quilted(train, rng) for _ in range(count)])
     woven = np.stack([_woven(request, rng) for request in requests])
     say("features")

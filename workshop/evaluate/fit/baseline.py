@@ -1,4 +1,4 @@
-"""The plain yardstick: a garment drawn once, then moved as a flat picture.
+"""The plain baseline: a garment drawn once, then moved as a flat picture.
 
 One similarity transform a frame lays its shoulders and hips on the landmarks' (Umeyama 1991, "Least-squares
 estimation of transformation parameters between two point patterns"). No pose, no shape, nothing in front.

@@ -71,7 +71,7 @@ def evaluate(
             scores.append(judge.score(clip))
         for path, labels in (footage.annotated_clips(clips) if clips is not None else {}).items():
             say(f"measuring {path.name}")
-            real[path.stem] = footage.score_clip(path, labels, judge.wardrobe)
+            real[path.stem] = footage.score_clip(path, labels, judge.loaded)
     finally:
         judge.close()
     if out is not None:
@@ -91,8 +91,8 @@ def scene_row(score: SceneScore) -> dict[str, float]:
     return {
         "iou_top": _mean(f.iou_top for f in counted),
         "iou_bottom": _mean(f.iou_bottom for f in counted),
-        "yardstick_top": _mean(f.yard_top for f in counted),
-        "yardstick_bottom": _mean(f.yard_bottom for f in counted),
+        "yardstick_top": _mean(f.baseline_top for f in counted),
+        "yardstick_bottom": _mean(f.baseline_bottom for f in counted),
         "boundary_f_top": _mean(f.f_top for f in counted),
         "boundary_f_bottom": _mean(f.f_bottom for f in counted),
         "layering": _ratio((right, whole) for right, _, whole in layered),
@@ -132,8 +132,8 @@ def _summary(scores: Sequence[SceneScore], real: dict[str, dict[str, float]]) ->
 
     rows = {s.scene.name: scene_row(s) for s in scores}
     tops, bottoms = front(lambda f: f.iou_top), front(lambda f: f.iou_bottom)
-    yard_tops, yard_bottoms = front(lambda f: f.yard_top), front(lambda f: f.yard_bottom)
-    yardstick = _mean([yard_tops, yard_bottoms])
+    baseline_tops, baseline_bottoms = front(lambda f: f.baseline_top), front(lambda f: f.baseline_bottom)
+    baseline = _mean([baseline_tops, baseline_bottoms])
 
     def errors(names: Sequence[str]) -> float:
         found = [abs(s.measures[n]) for s in scores if s.measures for n in names]
@@ -143,10 +143,10 @@ def _summary(scores: Sequence[SceneScore], real: dict[str, dict[str, float]]) ->
         "iou_tops": tops,
         "iou_bottoms": bottoms,
         "iou_turn": _mean(f.iou for s in kind("turn") for f in s.frames if f.counted),
-        "iou_yardstick": yardstick,
-        "iou_yardstick_tops": yard_tops,
-        "iou_yardstick_bottoms": yard_bottoms,
-        "over_yardstick": min(tops - yard_tops, bottoms - yard_bottoms),
+        "iou_yardstick": baseline,
+        "iou_yardstick_tops": baseline_tops,
+        "iou_yardstick_bottoms": baseline_bottoms,
+        "over_yardstick": min(tops - baseline_tops, bottoms - baseline_bottoms),
         "boundary_f_tops": front(lambda f: f.f_top),
         "boundary_f_bottoms": front(lambda f: f.f_bottom),
         "layering_crossed": _ratio((right, whole) for right, _, whole in layered(kind(*_FOLDED))),

@@ -38,7 +38,7 @@ def score_labels(labels: NDArray[np.uint8], garment: masks.Mask) -> dict[str, fl
     person = labels > 0
     margin = max(1, round(_MARGIN * float(np.sqrt(np.count_nonzero(person)))))
     around = masks.grown(person, margin)
-    top, head, hands = masks.shrunk(labels == 2, margin), masks.shrunk(labels == 3, margin), labels == 4
+    top, head, hands = masks.eroded(labels == 2, margin), masks.eroded(labels == 3, margin), labels == 4
 
     def share(part: masks.Mask, whole: masks.Mask) -> float:
         return float(np.count_nonzero(part)) / int(np.count_nonzero(whole)) if whole.any() else float("nan")
@@ -51,23 +51,23 @@ def score_labels(labels: NDArray[np.uint8], garment: masks.Mask) -> dict[str, fl
     }
 
 
-def score_clip(path: Path, labels: dict[int, Path], wardrobe: LoadedOutfits) -> dict[str, float]:
+def score_clip(path: Path, labels: dict[int, Path], loaded: LoadedOutfits) -> dict[str, float]:
     """Means over the annotated frames of one clip. MirrorError if clip or labels cannot be read."""
     clip = Clip(path)
-    follower = LockStepMirror(_FIELD_OF_VIEW_DEG, [(_GARMENT,)], wardrobe)
+    mirror = LockStepMirror(_FIELD_OF_VIEW_DEG, [(_GARMENT,)], loaded)
     rows = []
     try:
         for number in range(max(labels) + 1):
             frame = clip.read()
             if frame is None:
                 raise MirrorError(f"{path} ends before its annotated frame {max(labels)}")
-            seen = follower.see(frame.image, frame.t_source_ns + 1)
+            seen = mirror.see(frame.image, frame.t_source_ns + 1)
             if number in labels:
                 truth = cv.imread(str(labels[number]), cv.IMREAD_GRAYSCALE)
                 if truth is None or truth.shape != frame.image.shape[:2]:
                     raise MirrorError(f"{labels[number]} is no label image of {path.name}")
                 rows.append(score_labels(truth, seen.outfits[0].mask))
     finally:
-        follower.close()
+        mirror.close()
         clip.close()
     return {name: float(np.nanmean([row[name] for row in rows])) for name in MEASURES}

@@ -26,7 +26,7 @@ from render.garments.outfit import cloth_of
 Mask = NDArray[np.bool_]
 
 
-_LOOKS, _LOOK_NS = 16, 125_000_000  # at the empty room before anybody comes
+_EMPTY_FRAMES, _EMPTY_NS = 16, 125_000_000  # at the empty room before anybody comes
 
 
 @dataclass(frozen=True)
@@ -59,26 +59,26 @@ class LoadedOutfits:
 
     def __init__(self) -> None:
         self._model = BodyModel.load()
-        self._dressers: dict[tuple[tuple[str, ...], bool, int], FrameComposer] = {}
+        self._composers: dict[tuple[tuple[str, ...], bool, int], FrameComposer] = {}
 
-    def dresser(self, outfit: tuple[str, ...], hide_worn: bool = False, number: int = 0) -> FrameComposer:
+    def composer(self, outfit: tuple[str, ...], hide_worn: bool = False, number: int = 0) -> FrameComposer:
         """What draws this outfit, in the garments' own fabrics; ``hide_worn`` as ``FrameComposer`` has it.
 
         Each ``number`` is another one; all know no room.
         """
-        if (outfit, hide_worn, number) not in self._dressers:
-            dresser = FrameComposer(self._model, hide_worn)
+        if (outfit, hide_worn, number) not in self._composers:
+            composer = FrameComposer(self._model, hide_worn)
             pages = [load_garment(name) for name in outfit]
             cloths = [cloth_of(p, load_fabric(p.default_fabric), "M") for p in pages]
-            dresser.wear(dresser.fit(cloths))
-            self._dressers[outfit, hide_worn, number] = dresser
-        self._dressers[outfit, hide_worn, number].forget()
-        return self._dressers[outfit, hide_worn, number]
+            composer.wear(composer.fit(cloths))
+            self._composers[outfit, hide_worn, number] = composer
+        self._composers[outfit, hide_worn, number].forget()
+        return self._composers[outfit, hide_worn, number]
 
     def close(self) -> None:
         """Free all renderers."""
-        for dresser in self._dressers.values():
-            dresser.close()
+        for composer in self._composers.values():
+            composer.close()
 
 
 class LockStepMirror:
@@ -92,7 +92,7 @@ class LockStepMirror:
         self,
         field_of_view_deg: float,
         outfits: Sequence[tuple[str, ...]],
-        wardrobe: LoadedOutfits,
+        loaded: LoadedOutfits,
         hidden: tuple[str, ...] | None = None,
         room: Picture | None = None,
     ) -> None:
@@ -104,13 +104,13 @@ class LockStepMirror:
         self._estimator = PersonEstimator(
             BodyModel.load(), field_of_view_deg, worn=as_it_comes or hidden is not None
         )
-        self._dressers = [wardrobe.dresser(outfit) for outfit in outfits]
+        self._composers = [loaded.composer(outfit) for outfit in outfits]
         if hidden is not None:
-            self._dressers.append(wardrobe.dresser(hidden, as_it_comes))
-            self._dressers.append(wardrobe.dresser(hidden, hide_worn=True, number=1))
+            self._composers.append(loaded.composer(hidden, as_it_comes))
+            self._composers.append(loaded.composer(hidden, hide_worn=True, number=1))
             if room is not None:
-                for look in range(_LOOKS):
-                    self._dressers[-1].watch(room, (look - _LOOKS) * _LOOK_NS)
+                for number in range(_EMPTY_FRAMES):
+                    self._composers[-1].watch(room, (number - _EMPTY_FRAMES) * _EMPTY_NS)
         self._seq = 0
 
     def see(self, frame: Picture, t_ns: int) -> Observed:
@@ -120,24 +120,24 @@ class LockStepMirror:
         small = working_copy(frame)
         observation = self._tracker.observe(small, t_ns)
         if observation is None:
-            return Observed(outfits=(undressed,) * len(self._dressers))
+            return Observed(outfits=(undressed,) * len(self._composers))
         timer = StageTimer()
         enlarged = np.array([width / small.shape[1], height / small.shape[0], 1.0])
         landmarks = observation.landmarks[:, [0, 1, 3]] * enlarged
         state = self._estimator.update(small, observation, t_ns, timer)
         if state is None:
-            return Observed(observation.person, landmarks, outfits=(undressed,) * len(self._dressers))
+            return Observed(observation.person, landmarks, outfits=(undressed,) * len(self._composers))
         self._seq += 1
         self._estimator.learn()
         message = Frame(seq=self._seq, t_ns=t_ns, t_capture_ns=t_ns, t_source_ns=t_ns, image=None)
         body = body_message(message, (width, height), (observation, state))
         stage_ms = timer.stage_ms
         outfits = []
-        for dresser in self._dressers:
+        for composer in self._composers:
             picture = frame.copy()
-            dresser.begin(body, height, width)
-            dressed = dresser.finish(picture, state.masks, stage_ms)
-            dresser.learn()
+            composer.begin(body, height, width)
+            dressed = composer.finish(picture, state.masks, stage_ms)
+            composer.learn()
             mask = undressed.mask if dressed.blend is None else dressed.blend.mask(height, width) > 0
             outfits.append(Wearing(picture, mask, dressed.anchors))
         return Observed(

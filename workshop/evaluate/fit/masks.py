@@ -47,7 +47,7 @@ def grown(mask: Mask, px: int) -> Mask:
     return np.asarray(cv.dilate(mask.astype(np.uint8), kernel) > 0)
 
 
-def shrunk(mask: Mask, px: int) -> Mask:
+def eroded(mask: Mask, px: int) -> Mask:
     """The mask worn down by a disc; what lies beyond the frame counts as inside."""
     kernel = cv.getStructuringElement(cv.MORPH_ELLIPSE, (2 * px + 1,) * 2)
     return np.asarray(cv.erode(mask.astype(np.uint8), kernel) > 0)

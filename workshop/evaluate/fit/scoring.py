@@ -45,8 +45,8 @@ class FrameScore:
     turn_deg: float
     iou_top: float = _NAN
     iou_bottom: float = _NAN
-    yard_top: float = _NAN
-    yard_bottom: float = _NAN
+    baseline_top: float = _NAN
+    baseline_bottom: float = _NAN
     f_top: float = _NAN
     f_bottom: float = _NAN
     joint_px: float = _NAN
@@ -88,28 +88,28 @@ class SceneScore:
 
 
 class Judge:
-    """Scores clips; keeps renderers and yardsticks from clip to clip."""
+    """Scores clips; keeps renderers and baselines from clip to clip."""
 
     def __init__(self, field_of_view_deg: float | None = None) -> None:
         """``field_of_view_deg``: what the mirror is told; None for the true one of each camera."""
         self._field_of_view = field_of_view_deg
         self._model = BodyModel.load()
         self._surface = body_errors.TrunkSurface(self._model)
-        self._wardrobe = LoadedOutfits()
-        self._yardsticks: dict[str, Baseline] = {}
+        self._loaded = LoadedOutfits()
+        self._baselines: dict[str, Baseline] = {}
 
     @property
-    def wardrobe(self) -> LoadedOutfits:
-        """The dressers, for others to share."""
-        return self._wardrobe
+    def loaded(self) -> LoadedOutfits:
+        """The frame composers, for others to share."""
+        return self._loaded
 
     def score(self, clip: TrueClip) -> SceneScore:
         """Follow the first actor of a clip through all of its frames."""
         scene = clip.scene
-        follower = LockStepMirror(
+        mirror = LockStepMirror(
             self._field_of_view or scene.field_of_view_deg,
             [(scene.top,), (scene.bottom,)],
-            self._wardrobe,
+            self._loaded,
             hidden=(scene.bottom, scene.top) if scene.bulky else None,
             room=clip.room if scene.bulky else None,
         )
@@ -125,7 +125,7 @@ class Judge:
         shape_seen = b""
         for index in range(len(clip)):
             frame = clip.frame(index)
-            seen = follower.see(frame, clip.time_ns(index))
+            seen = mirror.see(frame, clip.time_ns(index))
             if seen.shape is not None and seen.shape.tobytes() != shape_seen:
                 shape_seen = seen.shape.tobytes()
                 scale = scene.body(0).height_m / float(np.ptp(self._model.shaped(seen.shape)[0][:, 1]))
@@ -147,7 +147,7 @@ class Judge:
                 fit_ms.append(seen.stage_ms.get("fit", _NAN))
             if score.counted and np.isfinite(score.iou):
                 worst = _keep_worst(worst, (score, frame, truth[..., 2], _ours(seen)))
-        follower.close()
+        mirror.close()
         if bare is not None:
             bare.close()
         return SceneScore(
@@ -198,11 +198,11 @@ class Judge:
         if np.count_nonzero(shown[0]) >= _LEAST_PX:
             score.iou_top = masks.overlap(top, shown[0])
             score.f_top = masks.boundary_f(top, shown[0], 0.01 * height_px)
-            score.yard_top = self._yard(scene.top, seen, size, shown[0])
+            score.baseline_top = self._baseline(scene.top, seen, size, shown[0])
         if np.count_nonzero(shown[1]) >= _LEAST_PX:
             score.iou_bottom = masks.overlap(bottom, shown[1])
             score.f_bottom = masks.boundary_f(bottom, shown[1], 0.01 * height_px)
-            score.yard_bottom = self._yard(scene.bottom, seen, size, shown[1])
+            score.baseline_bottom = self._baseline(scene.bottom, seen, size, shown[1])
         front = np.isin(in_top, mannequins.PARTS)
         score.layering = masks.layering(
             top, shown[0], whole, front, round(0.02 * height_px), round(0.01 * height_px)
@@ -227,12 +227,12 @@ class Judge:
             score.on_other = away > _ASTRAY * trunk and labels[row, column] == mannequins.OTHER
         return score
 
-    def _yard(self, garment: str, seen: Observed, size: tuple[int, int], truth: masks.Mask) -> float:
+    def _baseline(self, garment: str, seen: Observed, size: tuple[int, int], truth: masks.Mask) -> float:
         if seen.landmarks is None:
             return 0.0
-        if garment not in self._yardsticks:
-            self._yardsticks[garment] = Baseline(garment)
-        return masks.overlap(self._yardsticks[garment].mask(seen.landmarks, size), truth)
+        if garment not in self._baselines:
+            self._baselines[garment] = Baseline(garment)
+        return masks.overlap(self._baselines[garment].mask(seen.landmarks, size), truth)
 
     def _body(self, clip: TrueClip, index: int, seen: Observed, score: FrameScore, scale: float) -> None:
         """Joints and trunk."""
@@ -290,7 +290,7 @@ class Judge:
 
     def close(self) -> None:
         """Free the renderers."""
-        self._wardrobe.close()
+        self._loaded.close()
 
 
 def _ours(seen: Observed) -> NDArray[np.uint8]:

@@ -1,6 +1,6 @@
 """The proof: how well the encoder finds a garment's kind and the garment itself, on ones it never saw.
 
-Beside it two yardsticks that learn nothing: ``plain`` (bounding box, area, widths) and ``pattern`` (sizes
+Beside it two baselines that learn nothing: ``plain`` (bounding box, area, widths) and ``pattern`` (sizes
 of the flat panels), each scaled to unit deviation; nearest neighbours by Euclidean distance. Every
 query is a garment in a size, on a body and in a pose of its own; the rest of the held garments are
 what it is looked up in.

@@ -71,40 +71,40 @@ def real_footage(
 ) -> Footage:
     """Run the clips and pictures of ``footage`` and the packaged clip through pose, fit and light."""
     found = Footage()
-    with Observer(model, InferenceConfig()) as looker:
+    with Observer(model, InferenceConfig()) as observer:
         for path in still_clips(footage):
             say(path.stem)
-            _clip(path, network, model, looker, frames, found)
+            _clip(path, network, model, observer, frames, found)
         stills = sorted((footage / "stills").glob("*")) if footage is not None else []
         for path in stills:
             frame = read_picture(path)
-            if (estimate := _estimate(frame, network, model, looker)) is not None:
+            if (estimate := _estimate(frame, network, model, observer)) is not None:
                 found.shown.append((frame, [estimate.sh]))
-                _compare(frame, estimate, network, model, looker, found)
+                _compare(frame, estimate, network, model, observer, found)
     return found
 
 
 def _clip(
-    path: Path, network: LightNetwork, model: BodyModel, looker: Observer, frames: int, found: Footage
+    path: Path, network: LightNetwork, model: BodyModel, observer: Observer, frames: int, found: Footage
 ) -> None:
     clip = Clip(path)
-    follower: LightTracker | None = None
+    tracker: LightTracker | None = None
     last: F64 | None = None
     begun_ns: int | None = None
     steps: list[float] = []
     chosen: list[Picture] = []
-    begin_ns = looker.forget()
+    begin_ns = observer.forget()
     for number in range(frames):
         source = clip.read()
         if source is None:
             break
-        look = looker.look(source.image, begin_ns + source.t_source_ns)
-        if look is None:
-            follower, last = None, None
+        person = observer.observe(source.image, begin_ns + source.t_source_ns)
+        if person is None:
+            tracker, last = None, None
             continue
-        if follower is None:
-            follower, begun_ns = LightTracker(model, look.camera, network), source.t_source_ns
-        light = follower.update(source.image, look.mask, None, look.fit, source.t_source_ns)
+        if tracker is None:
+            tracker, begun_ns = LightTracker(model, person.camera, network), source.t_source_ns
+        light = tracker.update(source.image, person.mask, None, person.fit, source.t_source_ns)
         direction = np.array(light.direction)
         if last is not None and begun_ns is not None and (source.t_source_ns - begun_ns) / 1e9 > _WARM_S:
             steps.append(angle_deg(direction, last))
@@ -116,32 +116,37 @@ def _clip(
     p95 = round(float(np.quantile(steps, 0.95)), 3) if steps else None
     found.told[path.stem] = {"frames": len(steps), "direction_step_deg_p95": p95}
     for frame in chosen:
-        if (estimate := _estimate(frame, network, model, looker)) is not None:
-            _compare(frame, estimate, network, model, looker, found)
+        if (estimate := _estimate(frame, network, model, observer)) is not None:
+            _compare(frame, estimate, network, model, observer, found)
             if frame is chosen[len(chosen) // 2]:
                 found.shown.append((frame, [estimate.sh]))
 
 
-def _estimate(frame: Picture, network: LightNetwork, model: BodyModel, looker: Observer) -> Estimate | None:
-    look = looker.still(frame)
-    if look is None:
+def _estimate(frame: Picture, network: LightNetwork, model: BodyModel, observer: Observer) -> Estimate | None:
+    person = observer.still(frame)
+    if person is None:
         return None
-    return LightTracker(model, look.camera, network).estimate(frame, look.mask, None, look.fit)
+    return LightTracker(model, person.camera, network).estimate(frame, person.mask, None, person.fit)
 
 
 def _compare(
-    frame: Picture, plain: Estimate, network: LightNetwork, model: BodyModel, looker: Observer, found: Footage
+    frame: Picture,
+    plain: Estimate,
+    network: LightNetwork,
+    model: BodyModel,
+    observer: Observer,
+    found: Footage,
 ) -> None:
     """Mirror and darken a frame; pose, fit and light start anew each time.
 
     Who is not seen in the mirror image counts as lit from the opposite side.
     """
     found.by_network.append(plain.by_network)
-    flipped = _estimate(np.ascontiguousarray(frame[:, ::-1]), network, model, looker)
+    flipped = _estimate(np.ascontiguousarray(frame[:, ::-1]), network, model, observer)
     there = main_direction(plain.sh) * (-1, 1, 1)
     found.mirror_deg.append(180.0 if flipped is None else angle_deg(there, main_direction(flipped.sh)))
     dark = np.rint(255 * to_srgb(_GAIN * LINEAR_OF_BYTE[frame])).astype(np.uint8)
-    darker = _estimate(dark, network, model, looker)
+    darker = _estimate(dark, network, model, observer)
     if darker is not None:
         levels = [float(e.sh[0] @ LUMINANCE_RGB) for e in (darker, plain)]
         found.gain_error.append(abs(levels[0] / levels[1] / _GAIN - 1))

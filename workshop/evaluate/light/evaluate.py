@@ -112,9 +112,9 @@ def evaluate(
     maker = MannequinMaker(model)
     errors, shown, counted = _rendered(network, model, maker, rooms, facts, figures, lights, seed)
     say("a lamp is turned")
-    figure = maker.make(np.random.default_rng([seed, 11]))
+    mannequin = maker.make(np.random.default_rng([seed, 11]))
     turns = [
-        lamps.rendered_turn(network, model, figure, rooms[0], seed, room_too) for room_too in (True, False)
+        lamps.rendered_turn(network, model, mannequin, rooms[0], seed, room_too) for room_too in (True, False)
     ]
     real_turns = lamps.real_turns(clips.still_clips(footage), network, model, say)
     say("clips and pictures")
@@ -201,11 +201,11 @@ def _rendered(
     mean_light = np.array(json.loads(facts["mean_light"]), np.float64)
     shown: Shown = []
     for number in range(figures):
-        figure = maker.make(np.random.default_rng([_SEED, seed, 2, number]))
+        mannequin = maker.make(np.random.default_rng([_SEED, seed, 2, number]))
         for light in range(lights):
             rng = np.random.default_rng([_SEED, seed, 3, number, light])
-            scene = shot(figure, around.draw(rng), rng)
-            ours, analytic = _guesses(network, model, figure, scene.frame)
+            scene = shot(mannequin, around.draw(rng), rng)
+            ours, analytic = _guesses(network, model, mannequin, scene.frame)
             errors["network"].add(ours, scene.sh)
             errors["analytic"].add(analytic, scene.sh)
             errors["mean_light"].add(mean_light, scene.sh)
@@ -215,12 +215,14 @@ def _rendered(
     return errors, shown, figures * lights
 
 
-def _guesses(network: LightNetwork, model: BodyModel, figure: Mannequin, frame: Picture) -> tuple[F64, F64]:
+def _guesses(
+    network: LightNetwork, model: BodyModel, mannequin: Mannequin, frame: Picture
+) -> tuple[F64, F64]:
     """What the live mirror and the analytic estimator would say of one frame."""
-    follower = LightTracker(model, figure.camera, network)
-    analytic = AnalyticLight(model, figure.camera)
-    ours = follower.estimate(frame, figure.mask, None, figure.fit).sh
-    return ours, analytic.estimate(frame, figure.mask, None, figure.fit)[0]
+    tracker = LightTracker(model, mannequin.camera, network)
+    analytic = AnalyticLight(model, mannequin.camera)
+    ours = tracker.estimate(frame, mannequin.mask, None, mannequin.fit).sh
+    return ours, analytic.estimate(frame, mannequin.mask, None, mannequin.fit)[0]
 
 
 def _frame_colour(frame: Picture) -> F64:

@@ -33,7 +33,7 @@ def six_lights(
     model: BodyModel, network: LightNetwork, maker: MannequinMaker, rooms: list[Environment], seed: int
 ) -> Picture:
     """Columns are lights; rows the garments, lit by the estimate, then spheres of truth and estimate."""
-    figure = maker.make(np.random.default_rng([_PERSON, 2]), _SIZE, plain=True)
+    mannequin = maker.make(np.random.default_rng([_PERSON, 2]), _SIZE, plain=True)
     around = [rooms[i % len(rooms)].turned(share) for i, share in enumerate((0.1, 0.3, 0.6))]
     around += [synthetic(np.random.default_rng([_MADE_UP, i])).levelled() for i in range(3)]
     width, height = _SIZE
@@ -42,13 +42,13 @@ def six_lights(
     columns = []
     try:
         for number, room in enumerate(around):
-            scene = shot(figure, room, np.random.default_rng([seed, 13, number]))
-            follower = LightTracker(model, figure.camera, network)
-            light = follower.estimate(scene.frame, figure.mask, None, figure.fit).sh
+            scene = shot(mannequin, room, np.random.default_rng([seed, 13, number]))
+            tracker = LightTracker(model, mannequin.camera, network)
+            light = tracker.estimate(scene.frame, mannequin.mask, None, mannequin.fit).sh
             column = []
             for name, fabric in _WORN:
                 renderer.dress([cloth_of(load_garment(name), load_fabric(fabric), "M")])
-                column.append(_dressed(renderer, scene.frame, figure, light))
+                column.append(_dressed(renderer, scene.frame, mannequin, light))
             spheres = np.hstack([sphere_bgr(sh, width // 2) for sh in (scene.sh, light)])
             columns.append(np.vstack([*column, spheres]))
     finally:
@@ -57,9 +57,9 @@ def six_lights(
     return np.hstack(columns)
 
 
-def _dressed(renderer: GarmentRenderer, frame: Picture, figure: Mannequin, light: F64) -> Picture:
+def _dressed(renderer: GarmentRenderer, frame: Picture, mannequin: Mannequin, light: F64) -> Picture:
     """The frame with the garment that the renderer wears, under a light (9, 3)."""
-    camera, fit = figure.camera, figure.fit
+    camera, fit = mannequin.camera, mannequin.fit
     picture = frame.copy()
     drawing = renderer.draw(
         fit.bone_transforms,
@@ -71,7 +71,7 @@ def _dressed(renderer: GarmentRenderer, frame: Picture, figure: Mannequin, light
         ground = ContactShadow()
         ground.light(light)
         ground.watch(picture, drawing.box)
-        layers = np.zeros((*figure.mask.shape, 3), np.uint8)
-        layers[..., 0] = figure.mask
+        layers = np.zeros((*mannequin.mask.shape, 3), np.uint8)
+        layers[..., 0] = mannequin.mask
         composite(picture, drawing, layers, [True], _TRIM_M * drawing.px_per_m, ground)
     return picture

@@ -51,23 +51,28 @@ class Turn:
 
 
 def rendered_turn(
-    network: LightNetwork, model: BodyModel, figure: Mannequin, room: Environment, seed: int, room_too: bool
+    network: LightNetwork,
+    model: BodyModel,
+    mannequin: Mannequin,
+    room: Environment,
+    seed: int,
+    room_too: bool,
 ) -> Turn:
     """A rendered person whose lamp goes out on one side and another, weaker one on at the other.
 
     ``room_too``: whether the room darkens with it.
     """
-    follower = LightTracker(model, figure.camera, network)
-    behind = room.seen(figure.rotation, figure.camera.focal, figure.size) * 0.5
+    tracker = LightTracker(model, mannequin.camera, network)
+    behind = room.seen(mannequin.rotation, mannequin.camera.focal, mannequin.size) * 0.5
     lamps = [_lamp((-0.8, -0.4, -0.45), 1.0), _lamp((0.8, -0.4, -0.45), 0.5)]
     found: list[tuple[float, F64, Picture]] = []
     for number in range(round(_LENGTH_S * _FPS)):
         t = number / _FPS
         after = t >= _TURNED_S
-        linear = figure.lit(lamps[after][0], behind * (0.6 if after and room_too else 1.0))
+        linear = mannequin.lit(lamps[after][0], behind * (0.6 if after and room_too else 1.0))
         camera = Response(np.full(3, 0.5), 0.2, 0.6, 0.004, 0.01, 85)
         frame = camera.taken(linear, np.random.default_rng([seed, 12, number]))
-        light = follower.update(frame, figure.mask, None, figure.fit, round(t * 1e9))
+        light = tracker.update(frame, mannequin.mask, None, mannequin.fit, round(t * 1e9))
         found.append((t, np.array(light.sh), frame))
     name = "rendered, room and person" if room_too else "rendered, person alone"
     return judged(name, found, _TURNED_S, main_direction(lamps[1][1]))
@@ -81,38 +86,40 @@ def real_turns(
     Clips that are too short, or in which nobody is seen from before the change to the end, are left out.
     """
     turns = []
-    with Observer(model, InferenceConfig()) as looker:
+    with Observer(model, InferenceConfig()) as observer:
         for path in paths:
             say(f"a lamp is turned in {path.stem}")
             for whole in (True, False):
-                turn = _relit(path, network, model, looker, whole)
+                turn = _relit(path, network, model, observer, whole)
                 if turn is not None:
                     turns.append(turn)
     return turns
 
 
-def _relit(path: Path, network: LightNetwork, model: BodyModel, looker: Observer, whole: bool) -> Turn | None:
+def _relit(
+    path: Path, network: LightNetwork, model: BodyModel, observer: Observer, whole: bool
+) -> Turn | None:
     times = [t for t, _ in _frames(path)]
     if not times:
         return None
     turned_s = times[len(times) // 2]
     if turned_s < _MEASURED_S or times[-1] - turned_s < 0.5 + _MEASURED_S / 2:
         return None
-    begin_ns = looker.forget()
-    follower: LightTracker | None = None
+    begin_ns = observer.forget()
+    tracker: LightTracker | None = None
     found: list[tuple[float, F64, Picture]] = []
     where: Observed | None = None
     for t, plain in _frames(path):
         # Where the person is, the frame before this one told.
         frame = plain if where is None else relit(plain, where, t >= turned_s, whole)
-        seen_before, where = where is not None, looker.look(frame, begin_ns + round(t * 1e9))
+        seen_before, where = where is not None, observer.observe(frame, begin_ns + round(t * 1e9))
         if where is None:
-            follower, found = None, []
+            tracker, found = None, []
             continue
         if not seen_before:
             continue
-        follower = follower or LightTracker(model, where.camera, network)
-        light = follower.update(frame, where.mask, None, where.fit, round(t * 1e9))
+        tracker = tracker or LightTracker(model, where.camera, network)
+        light = tracker.update(frame, where.mask, None, where.fit, round(t * 1e9))
         found.append((t, np.array(light.sh), frame))
     if not found or found[0][0] > turned_s - _MEASURED_S / 2:
         return None
@@ -133,20 +140,20 @@ def _frames(path: Path) -> Iterator[tuple[float, Picture]]:
     clip.close()
 
 
-def relit(frame: Picture, look: Observed, after: bool, whole: bool) -> Picture:
+def relit(frame: Picture, person: Observed, after: bool, whole: bool) -> Picture:
     """A frame (H, W, 3) with its light from the left, or ``after`` weaker and from the right.
 
     Linear light is multiplied by a ramp across the head. ``whole``: the room's too, else the person's.
     """
     height, width = frame.shape[:2]
-    head = look.camera.project(look.fit.landmark_points[:11])
+    head = person.camera.project(person.fit.landmark_points[:11])
     middle = float(head[:, 0].mean())
     reach = max(1.5 * float(np.ptp(head[:, 0])), 8.0)
     side = np.clip((np.arange(width) + 0.5 - middle) / reach, -1, 1)
     gain = (_DIMMED if after else 1.0) * (1 + (_SIDE if after else -_SIDE) * side)
     gains = np.broadcast_to(gain, (height, width))
     if not whole:
-        person = cv.resize(look.mask, (width, height), interpolation=cv.INTER_LINEAR) / 255.0
+        person = cv.resize(person.mask, (width, height), interpolation=cv.INTER_LINEAR) / 255.0
         gains = 1 + (gains - 1) * person
     lit = np.clip(LINEAR_OF_BYTE[frame] * gains[..., None], 0, 1).astype(np.float32)
     return np.asarray(np.rint(255 * to_srgb(lit)), np.uint8)

@@ -1,4 +1,4 @@
-"""Image quilting, the yardstick: patches of a real swatch laid with overlaps and cut along the best seam.
+"""Image quilting, the baseline: patches of a real swatch laid with overlaps and cut along the best seam.
 
 Efros and Freeman, "Image Quilting for Texture Synthesis and Transfer", SIGGRAPH 2001.
 """

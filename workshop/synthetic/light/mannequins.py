@@ -1,6 +1,6 @@
 """People to learn light from: bodies posed, painted and dressed at random, ready to be lit at will.
 
-A figure is rasterised once, with what each vertex sees of its surroundings along ``RAYS``
+A mannequin is rasterised once, with what each vertex sees of its surroundings along ``RAYS``
 directions (precomputed radiance transfer: Sloan, Kautz and Snyder 2002, here in a basis of rays), so that
 lighting it anew is one product of matrices, shadows of arms, chin and nose included.
 """

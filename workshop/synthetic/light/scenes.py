@@ -1,4 +1,4 @@
-"""Lit scenes: a figure, its surroundings and a camera, with the light's truth.
+"""Lit scenes: a mannequin, its surroundings and a camera, with the light's truth.
 
 Training draws from made-up rooms and the HDR pictures given to it; the proof from HDR pictures that
 training refuses by name (``HELD``).
@@ -87,17 +87,17 @@ def training_surroundings(folder: Path | None, seed: int, rooms: int = _ROOMS) -
     return Surroundings(hdr_pictures(folder, held=False), rooms, seed)
 
 
-def shot(figure: Mannequin, around: Environment, rng: np.random.Generator, plain: float = 0.0) -> Scene:
-    """The figure photographed in its surroundings.
+def shot(mannequin: Mannequin, around: Environment, rng: np.random.Generator, plain: float = 0.0) -> Scene:
+    """The mannequin photographed in its surroundings.
 
     ``plain``: how often a wall close behind, lit as a wall there would be, hides the room.
     """
-    sh, radiance = around.light(figure.rotation)
-    behind = around.seen(figure.rotation, figure.camera.focal, figure.size)
+    sh, radiance = around.light(mannequin.rotation)
+    behind = around.seen(mannequin.rotation, mannequin.camera.focal, mannequin.size)
     if rng.uniform() < plain:
-        behind = _wall(sh, figure.size, rng)
-    linear = figure.lit(radiance, behind)
-    camera = response(linear, figure.mask > 127, sh[0], rng)
+        behind = _wall(sh, mannequin.size, rng)
+    linear = mannequin.lit(radiance, behind)
+    camera = response(linear, mannequin.mask > 127, sh[0], rng)
     return Scene(camera.taken(linear, rng), sh * camera.gains, around.name)
 
 

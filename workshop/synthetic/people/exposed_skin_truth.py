@@ -18,7 +18,7 @@ class BareTruth:
         camera, body = scene.camera(), scene.body(0)
         self._context = gl.Context()
         clothes = [dressed(body, name) for name in (scene.bottom, scene.top)]
-        self._figure = Mannequin(camera.size, body, scene.look(0), clothes)
+        self._mannequin = Mannequin(camera.size, body, scene.appearance(0), clothes)
         self._lens = camera.lens
         self._light = scene.light_sh(camera)
 
@@ -29,11 +29,11 @@ class BareTruth:
         """
         self._context.make_current()
         picture = room.copy()
-        seen = self._figure.draw(skin, self._lens, self._light, picture)
+        seen = self._mannequin.draw(skin, self._lens, self._light, picture)
         return picture, seen.labels == SKIN
 
     def close(self) -> None:
         """Free what is held in OpenGL."""
         self._context.make_current()
-        self._figure.delete()
+        self._mannequin.delete()
         self._context.close()

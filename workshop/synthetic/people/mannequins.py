@@ -20,7 +20,7 @@ from render.garments.outfit import cloth_of
 from render.gpu.id_buffer import Box
 from render.gpu.renderer import FAR_M, NEAR_M, GarmentRenderer
 from workshop.synthetic.people.bodies import TrueBody, cloth_on
-from workshop.synthetic.people.painted_mannequin import Appearance, figure, hairiness
+from workshop.synthetic.people.painted_mannequin import Appearance, hairiness, painted
 
 # isort: split
 from OpenGL import GL
@@ -52,7 +52,7 @@ class TruthRenderer(GarmentRenderer):
 
 @dataclass(frozen=True)
 class Seen:
-    """One drawn figure at full frame size: what each pixel shows (0: none of it), metres to it (or None)."""
+    """A drawn mannequin at full frame size: what each pixel shows (0: none of it), metres to it or None."""
 
     labels: NDArray[np.uint8]
     depth: F32 | None
@@ -62,10 +62,14 @@ class Mannequin:
     """A body in some clothes, ready to draw. Needs a current ``gl.Context``."""
 
     def __init__(
-        self, size: tuple[int, int], body: TrueBody, look: Appearance | None, cloths: Sequence[WornGarment]
+        self,
+        size: tuple[int, int],
+        body: TrueBody,
+        appearance: Appearance | None,
+        cloths: Sequence[WornGarment],
     ) -> None:
         self._size = size
-        parts = body_parts(body.model, look, cloths)
+        parts = body_parts(body.model, appearance, cloths)
         self.renderer = TruthRenderer(*size, None)
         self.renderer.dress([*parts.values(), *cloths])
         names = {cloth.name: label for label, cloth in parts.items()}
@@ -144,10 +148,10 @@ def dressed(body: TrueBody, garment: str, fabric: str | None = None, bulk_m: flo
 
 
 def body_parts(
-    model: BodyModel, look: Appearance | None, cloths: Sequence[WornGarment]
+    model: BodyModel, appearance: Appearance | None, cloths: Sequence[WornGarment]
 ) -> dict[int, WornGarment]:
-    """The painted figure cut into ``PARTS``; skin under cloth is drawn in so that it cannot poke through."""
-    whole = figure(model, look)
+    """The painted mannequin cut into ``PARTS``; skin under cloth is drawn in, lest it poke through."""
+    whole = painted(model, appearance)
     count = len(model.vertices)
     inward = np.array([INWARD_M.get(r, 0.0) for r in range(len(REGIONS))], np.float32)[model.region]
     inward = inward * under(model, cloths)

@@ -1,4 +1,4 @@
-"""The figure of the built-in clip: the body model with a painted face, hair and plain clothes.
+"""The mannequin of the built-in clip: the body model with a painted face, hair and plain clothes.
 
 The paint lies on two charts of the rest pose, seen straight from the front and from the back,
 side by side in one picture.
@@ -27,7 +27,7 @@ _FEET = (REGIONS.index("left_foot"), REGIONS.index("right_foot"))
 
 @dataclass(frozen=True)
 class Appearance:
-    """Colours of a figure (RGB, sRGB) and how finely it is painted; None for clothes not painted on.
+    """Colours of a mannequin (RGB, sRGB) and how finely it is painted; None for clothes not painted on.
 
     strand_px: width of a strand of hair; half_m: half the width of a chart.
     """
@@ -64,32 +64,32 @@ class _Chart:
     """Millimetre paper over the rest pose: body x, y in metres to pixels of the paint."""
 
     back: bool
-    look: Appearance
+    appearance: Appearance
 
     def pixels(self, points: Floats) -> Floats:
         """(N, 2+) body x, y to (N, 2) px."""
-        scale, half = self.look.px_per_m, self.look.half_m
+        scale, half = self.appearance.px_per_m, self.appearance.half_m
         x = (-points[:, 0] if self.back else points[:, 0]) + half
         offset = 2 * half * scale if self.back else 0.0
-        return np.stack([x * scale + offset, (self.look.height_m - points[:, 1]) * scale], axis=1)
+        return np.stack([x * scale + offset, (self.appearance.height_m - points[:, 1]) * scale], axis=1)
 
 
-def figure(model: BodyModel, look: Appearance | None = DEMO) -> WornGarment:
-    """The painted figure as one garment over its whole skin, hair standing off the skull.
+def painted(model: BodyModel, appearance: Appearance | None = DEMO) -> WornGarment:
+    """The painted mannequin as one garment over its whole skin, hair standing off the skull.
 
-    Grey all over without a ``look``.
+    Grey all over without a ``appearance``.
     """
-    mesh, back = surface(model, look or DEMO)
-    if look is None:
+    mesh, back = surface(model, appearance or DEMO)
+    if appearance is None:
         picture = np.full((1, 1, 3), 128, np.uint8)
     else:
-        picture = _paint(model, mesh.positions[: len(model.vertices)], back, look)
+        picture = _paint(model, mesh.positions[: len(model.vertices)], back, appearance)
     return WornGarment(
         name="figure", mesh=mesh, albedo=picture, relief=None, repeat_m=(1.0, 1.0), trimmed=False
     )
 
 
-def surface(model: BodyModel, look: Appearance = DEMO) -> tuple[SkinnedMesh, NDArray[np.bool_]]:
+def surface(model: BodyModel, appearance: Appearance = DEMO) -> tuple[SkinnedMesh, NDArray[np.bool_]]:
     """The figure's skin with hair and shoes, and which faces (F,) the chart of the back holds.
 
     Vertices where the charts meet are doubled: the second half of all belongs to the back. The
@@ -99,8 +99,8 @@ def surface(model: BodyModel, look: Appearance = DEMO) -> tuple[SkinnedMesh, NDA
     positions = model.vertices + thickness(model)[:, None] * normals
     back = normals[model.faces].mean(axis=1)[:, 2] < -0.12
     faces = model.faces + np.where(back, len(positions), 0)[:, None]
-    size = np.array(_size(look), np.float64)
-    uv = np.concatenate([_Chart(side, look).pixels(positions) for side in (False, True)]) / size
+    size = np.array(_size(appearance), np.float64)
+    uv = np.concatenate([_Chart(side, appearance).pixels(positions) for side in (False, True)]) / size
     mesh = SkinnedMesh(
         positions=np.concatenate([positions, positions]).astype(np.float32),
         normals=np.concatenate([normals, normals]),
@@ -113,26 +113,28 @@ def surface(model: BodyModel, look: Appearance = DEMO) -> tuple[SkinnedMesh, NDA
     return mesh, back
 
 
-def layers(model: BodyModel, look: Appearance) -> NDArray[np.float32]:
+def layers(model: BodyModel, appearance: Appearance) -> NDArray[np.float32]:
     """The paint's layers (H, W, n) over ``figure``'s picture, one for each of ``COLOURS`` in order.
 
     The paint in any colours is their sum weighted by the layers: every stroke is a blend. Only how finely
-    ``look`` is painted counts.
+    ``appearance`` is painted counts.
     """
-    mesh, back = surface(model, look)
+    mesh, back = surface(model, appearance)
     painted = []
     for start in range(0, len(COLOURS), 3):
         # Three layers at a time, one in each channel; strands of hair go above their colour.
         colours: dict[str, Any] = dict.fromkeys(COLOURS, (0, 0, 0))
         for channel, name in enumerate(COLOURS[start : start + 3]):
             colours[name] = tuple(_ONE if c == channel else 0 for c in range(3))
-        picture = _paint(model, mesh.positions[: len(model.vertices)], back, replace(look, **colours))
+        picture = _paint(model, mesh.positions[: len(model.vertices)], back, replace(appearance, **colours))
         painted.append(picture.astype(np.float32) / _ONE)
     return np.concatenate(painted, axis=2, dtype=np.float32)[..., : len(COLOURS)]
 
 
-def _size(look: Appearance) -> tuple[int, int]:
-    return round(4 * look.half_m * look.px_per_m), round(look.height_m * look.px_per_m)
+def _size(appearance: Appearance) -> tuple[int, int]:
+    return round(4 * appearance.half_m * appearance.px_per_m), round(
+        appearance.height_m * appearance.px_per_m
+    )
 
 
 def _landmark(model: BodyModel, name: str) -> Floats:
@@ -164,36 +166,40 @@ def thickness(model: BodyModel) -> NDArray[np.float32]:
 
 
 def _paint(
-    model: BodyModel, positions: Floats, back: NDArray[np.bool_], look: Appearance
+    model: BodyModel, positions: Floats, back: NDArray[np.bool_], appearance: Appearance
 ) -> NDArray[np.uint8]:
-    px_per_m, half_m = look.px_per_m, look.half_m
-    width, height = _size(look)
-    region, z = _rasterised(model, positions, back, (width, height), look)
+    px_per_m, half_m = appearance.px_per_m, appearance.half_m
+    width, height = _size(appearance)
+    region, z = _rasterised(model, positions, back, (width, height), appearance)
     columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     half = width / 2
     x = np.where(columns < half, columns / px_per_m - half_m, half_m - (columns - half) / px_per_m)
-    y = look.height_m - rows / px_per_m
+    y = appearance.height_m - rows / px_per_m
     rng = np.random.default_rng(7)
 
     picture = np.empty((height, width, 3), np.float32)
-    picture[:] = look.skin
+    picture[:] = appearance.skin
     picture *= 1 + 0.05 * _clouds(rng, (height, width), 0.05 * px_per_m)[..., None]
-    _clothe(model, picture, region, x, y, columns < half, rng, look)
-    _face(model, picture, region, columns < half, look)
+    _clothe(model, picture, region, x, y, columns < half, rng, appearance)
+    _face(model, picture, region, columns < half, appearance)
 
     head = region == REGIONS.index("head")
     hair = np.clip(hairiness(model, x, y, z) / 0.006 + 0.5, 0, 1) * head
     strands = rng.standard_normal((height, width))
-    strands = cv.GaussianBlur(strands, (0, 0), look.strand_px, sigmaY=7.5 * look.strand_px)
+    strands = cv.GaussianBlur(strands, (0, 0), appearance.strand_px, sigmaY=7.5 * appearance.strand_px)
     # What blurring takes from the contrast grows with its width.
-    strands = 1 + 1.4 * (look.strand_px / 1.2) * strands
-    shade = np.asarray(look.hair) * strands[..., None].clip(0.5, 1.9)
+    strands = 1 + 1.4 * (appearance.strand_px / 1.2) * strands
+    shade = np.asarray(appearance.hair) * strands[..., None].clip(0.5, 1.9)
     picture += hair[..., None] * (shade - picture)
     return picture.clip(0, 255).astype(np.uint8)
 
 
 def _rasterised(
-    model: BodyModel, positions: Floats, back: NDArray[np.bool_], size: tuple[int, int], look: Appearance
+    model: BodyModel,
+    positions: Floats,
+    back: NDArray[np.bool_],
+    size: tuple[int, int],
+    appearance: Appearance,
 ) -> tuple[NDArray[np.uint8], Floats]:
     """Region and body z of every pixel of the paint, grown a little beyond the charts' edges."""
     region = np.full((size[1], size[0]), 255, np.uint8)
@@ -201,7 +207,7 @@ def _rasterised(
     of_face = model.region[model.faces[:, 0]]
     middle = positions[model.faces].mean(axis=1)
     for side in (False, True):
-        pixels = _Chart(side, look).pixels(positions)[model.faces]
+        pixels = _Chart(side, appearance).pixels(positions)[model.faces]
         chosen = np.flatnonzero(back == side)
         # The nearest to the viewer of the chart last.
         for face in chosen[np.argsort(middle[chosen, 2] * (-1 if side else 1))]:
@@ -209,7 +215,7 @@ def _rasterised(
             cv.fillConvexPoly(region, corners, int(of_face[face]), cv.LINE_8, 4)
             cv.fillConvexPoly(depth, corners, float(middle[face, 2]), cv.LINE_8, 4)
     empty = region == 255
-    kernel = np.ones((max(3, 25 * look.px_per_m // 1200),) * 2, np.uint8)
+    kernel = np.ones((max(3, 25 * appearance.px_per_m // 1200),) * 2, np.uint8)
     grown = cv.dilate(np.where(empty, 0, region + 1).astype(np.uint8), kernel)
     region = np.where(empty & (grown > 0), grown - 1, np.where(empty, 0, region)).astype(np.uint8)
     # Beyond the outline the nearest depth, which is the farthest one on the chart.
@@ -229,7 +235,7 @@ def _clothe(
     y: Floats,
     front: NDArray[np.bool_],
     rng: np.random.Generator,
-    look: Appearance,
+    appearance: Appearance,
 ) -> None:
     """A plain short-sleeved shirt, trousers and shoes."""
     neck = model.joints[4]
@@ -242,22 +248,32 @@ def _clothe(
         reach = (x - shoulder[0]) * along[0] + (y - shoulder[1]) * along[1]
         shirt |= (region == number) & (reach < 0.15)
     waist = 0.93
-    folds = 1 + 0.05 * _clouds(rng, y.shape, 0.075 * look.px_per_m) + 0.04 * rng.standard_normal(y.shape)
-    if look.shirt is not None:
-        picture[shirt] = (np.asarray(look.shirt) * folds[..., None])[shirt]
+    folds = (
+        1 + 0.05 * _clouds(rng, y.shape, 0.075 * appearance.px_per_m) + 0.04 * rng.standard_normal(y.shape)
+    )
+    if appearance.shirt is not None:
+        picture[shirt] = (np.asarray(appearance.shirt) * folds[..., None])[shirt]
     trousers = (np.isin(region, [0, 9]) & (y < waist)) | np.isin(region, [10, 11, 12, 13, 14, 15])
-    folds = 1 + 0.08 * _clouds(rng, y.shape, 0.11 / 1.2 * look.px_per_m) + 0.06 * rng.standard_normal(y.shape)
-    if look.trousers is not None:
-        picture[trousers] = (np.asarray(look.trousers) * folds[..., None])[trousers]
-    picture[y < _SHOE_TOP_M] = look.shoes
-    picture[y < 0.014] = look.soles
+    folds = (
+        1
+        + 0.08 * _clouds(rng, y.shape, 0.11 / 1.2 * appearance.px_per_m)
+        + 0.06 * rng.standard_normal(y.shape)
+    )
+    if appearance.trousers is not None:
+        picture[trousers] = (np.asarray(appearance.trousers) * folds[..., None])[trousers]
+    picture[y < _SHOE_TOP_M] = appearance.shoes
+    picture[y < 0.014] = appearance.soles
 
 
 def _face(
-    model: BodyModel, picture: Floats, region: NDArray[np.uint8], front: NDArray[np.bool_], look: Appearance
+    model: BodyModel,
+    picture: Floats,
+    region: NDArray[np.uint8],
+    front: NDArray[np.bool_],
+    appearance: Appearance,
 ) -> None:
     """Brows, eyes, shades of nose and cheek, lips."""
-    chart = _Chart(False, look)
+    chart = _Chart(False, appearance)
 
     def at(point: Floats) -> Floats:
         pixel: Floats = chart.pixels(point[None])[0]
@@ -279,28 +295,28 @@ def _face(
         weight = (mask * strength * front)[..., None]
         picture[:] += weight * (np.asarray(colour, np.float32) - picture)
 
-    mm = look.px_per_m / 1000
+    mm = appearance.px_per_m / 1000
     nose = at(_landmark(model, "nose"))
     for side in ("left", "right"):
         eye = at(_landmark(model, f"{side}_eye"))
         out = float(np.sign(eye[0] - nose[0]))
-        blot(eye, (0, 14), (12, 6), look.shade, 0.25, 4)
-        blot(eye, (0, 0), (15, 8), look.shade, 0.6, 3)
-        blot(eye, (0, 0), (12, 5), look.lids, 0.9, 0.8)
-        blot(eye, (0, 0.4), (10.5, 3.8), look.sclera, 1.0, 0.5)
-        blot(eye, (0, 0), (4.6, 4.2), look.iris, 1.0, 0.5)
-        blot(eye, (0, 0), (2.1, 2.1), look.pupil, 1.0, 0.4)
-        blot(eye, (-1.2, -1.4), (0.9, 0.9), look.glint, 0.9, 0.3)
-        blot(eye, (2 * out, -15), (14, 2.6), look.brows, 0.85, 1.4)
-        blot(eye, (8 * out, 32), (17, 14), look.blush, 0.35, 8)
-        blot(nose, (6 * out, 6), (3.2, 2.0), look.nostrils, 0.7, 1.2)
-    blot(nose, (0, 9), (12, 4), look.shade, 0.4, 4)
+        blot(eye, (0, 14), (12, 6), appearance.shade, 0.25, 4)
+        blot(eye, (0, 0), (15, 8), appearance.shade, 0.6, 3)
+        blot(eye, (0, 0), (12, 5), appearance.lids, 0.9, 0.8)
+        blot(eye, (0, 0.4), (10.5, 3.8), appearance.sclera, 1.0, 0.5)
+        blot(eye, (0, 0), (4.6, 4.2), appearance.iris, 1.0, 0.5)
+        blot(eye, (0, 0), (2.1, 2.1), appearance.pupil, 1.0, 0.4)
+        blot(eye, (-1.2, -1.4), (0.9, 0.9), appearance.glint, 0.9, 0.3)
+        blot(eye, (2 * out, -15), (14, 2.6), appearance.brows, 0.85, 1.4)
+        blot(eye, (8 * out, 32), (17, 14), appearance.blush, 0.35, 8)
+        blot(nose, (6 * out, 6), (3.2, 2.0), appearance.nostrils, 0.7, 1.2)
+    blot(nose, (0, 9), (12, 4), appearance.shade, 0.4, 4)
     corners = at(_landmark(model, "left_mouth")), at(_landmark(model, "right_mouth"))
     mouth = (corners[0] + corners[1]) / 2
     half = abs(float(corners[0][0] - mouth[0])) / mm
-    blot(mouth, (0, 1), (half * 0.96, 7.5), look.lips, 0.8, 1.6)
-    blot(mouth, (0, 0), (half * 0.95, 1.1), look.mouth, 0.9, 0.6)
-    blot(mouth, (0, 14), (14, 3), look.shade, 0.3, 3)
+    blot(mouth, (0, 1), (half * 0.96, 7.5), appearance.lips, 0.8, 1.6)
+    blot(mouth, (0, 0), (half * 0.95, 1.1), appearance.mouth, 0.9, 0.6)
+    blot(mouth, (0, 14), (14, 3), appearance.shade, 0.3, 3)
 
 
 def _clouds(rng: np.random.Generator, shape: tuple[int, ...], px: float) -> Floats:

@@ -40,8 +40,8 @@ def portrait(
 ) -> Portrait:
     """Somebody in these clothes, in a random light.
 
-    ``number`` chooses looks and room; ``camera``: its height in metres, its field of view in degrees, and
-    the share of the picture's height that the person takes.
+    ``number`` chooses appearance and room; ``camera``: its height in metres, its field of view in degrees,
+    and the share of the picture's height that the person takes.
     """
     height, field_of_view, share = camera
     return Portrait(
@@ -61,7 +61,7 @@ def portrait(
     )
 
 
-def looks(
+def observed_motions(
     scene: Portrait, motions: Iterable[Motion]
 ) -> Iterator[tuple[Motion, Observation, NDArray[np.float32]]]:
     """Each motion, what the pose network sees of its first moment, and the true skin (J, 3, 4).
@@ -85,7 +85,7 @@ def observed(
     body, camera = scene.body(0), scene.camera()
     backdrop = Backdrop(backdrop_room(scene), camera, scene.brightness, np.array(scene.tint))
     cloths = [dressed(body, w.garment, w.fabric, w.bulk_m) for w in scene.actors[0].worn]
-    figure = Mannequin(camera.size, body, scene.look(0), cloths)
+    mannequin = Mannequin(camera.size, body, scene.appearance(0), cloths)
     light = scene.light_sh(camera)
     tracker = PoseTracker(
         models.path("pose_landmarker_full.task"), models.path("face_detection_full_range_sparse.tflite")
@@ -93,9 +93,9 @@ def observed(
     for index, world in enumerate(worlds):
         skin = np.asarray(camera.place(world), np.float32)
         picture = backdrop.shaded([])
-        figure.draw(skin, camera.lens, light, picture)
+        mannequin.draw(skin, camera.lens, light, picture)
         seen = tracker.observe(picture, (index + 1) * 5_000_000_000)  # so long apart: a new person each time
         if seen is not None:
             yield index, seen, skin
     tracker.close()
-    figure.delete()
+    mannequin.delete()

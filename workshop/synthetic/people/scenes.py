@@ -104,7 +104,7 @@ class Scene:
         """An actor's body."""
         return load_people()[self.actors[number].body]
 
-    def look(self, number: int) -> Appearance:
+    def appearance(self, number: int) -> Appearance:
         """An actor's skin and hair; no clothes painted on."""
         actor = self.actors[number]
         skin, shade, lips, blush = _SKINS[actor.look % len(_SKINS)]

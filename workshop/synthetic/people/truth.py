@@ -2,7 +2,7 @@
 
 A scene's folder holds ``frames/*.jpg`` (what the camera sees), ``truth/*.png``, ``depth/*.png`` (16 bit,
 millimetres, 0 for none), ``room.png`` (the room with nobody in it) and ``facts.npz``. The three channels
-of a truth picture are: what each pixel of the frame shows (``figures.ROOM`` and on); what it would show
+of a truth picture are: what each pixel of the frame shows (``mannequins.ROOM`` and on); what it would show
 if the followed person wore nothing but the virtual top (same numbers); and the bits below.
 """
 
@@ -144,7 +144,7 @@ class _Stage:
             Mannequin(
                 size,
                 scene.body(i),
-                scene.look(i),
+                scene.appearance(i),
                 [dressed(scene.body(i), w.garment, w.fabric, w.bulk_m) for w in actor.worn],
             )
             for i, actor in enumerate(scene.actors)

@@ -60,7 +60,7 @@ class Instances:
     """N worn garments. ``geometry`` (N, C, 64, 64) and ``views`` (N, 3, C, 48, 48) float16, ``prepared``.
 
     ``kind`` (N,) into ``kinds``; ``number`` (N,) of the variant; ``plain`` and ``pattern`` (N, D): the
-    descriptors of ``yardstick``.
+    descriptors of ``plain_descriptors``.
     """
 
     geometry: F16

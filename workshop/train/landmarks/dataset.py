@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from inference.body.model import BodyModel
 from mirror.types import F64
 from render.gpu import gl
-from workshop.bake.mask_stand_off import AGES, ANNY_SEED, wardrobe
+from workshop.bake.mask_stand_off import AGES, ANNY_SEED, drawn_outfit
 from workshop.bake.people import at_rest
 from workshop.synthetic.people.bodies import TrueBody, true_body
 from workshop.synthetic.people.portraits import observed, portrait
@@ -71,18 +71,18 @@ class PortraitSet:
         )
 
 
-def look_at(body: TrueBody, rng: np.random.Generator) -> PortraitSet:
+def photographed(body: TrueBody, rng: np.random.Generator) -> PortraitSet:
     """One person in so many stances."""
     height, field, share = camera(rng)
     number = int(rng.integers(100_000))
-    scene = portrait(body, number, 9000, wardrobe(rng), (height, field, share), rng)
+    scene = portrait(body, number, 9000, drawn_outfit(rng), (height, field, share), rng)
     stances = [Stances(body.model).draw(rng) for _ in range(PICTURES)]
     seen = list(observed(scene, (stance.world(body.model) for stance in stances)))
     return PortraitSet(
         person=body.number,
-        landmarks=np.array([look.landmarks for _, look, _ in seen]),
-        world=np.array([look.world for _, look, _ in seen]),
-        masks=np.array([look.mask for _, look, _ in seen]),
+        landmarks=np.array([found.landmarks for _, found, _ in seen]),
+        world=np.array([found.world for _, found, _ in seen]),
+        masks=np.array([found.mask for _, found, _ in seen]),
         skin=np.array([skin for _, _, skin in seen]),
         joints=body.model.joints,
         stances=np.array([stances[index].name for index, _, _ in seen]),
@@ -114,10 +114,10 @@ def main() -> None:
             path = options.out / f"{number}-{turn}.npz"
             if path.exists():
                 continue
-            looks = look_at(body, np.random.default_rng([options.seed, number, turn]))
-            if len(looks.stances):
-                looks.save(path)
-            print(f"... {path.name}: {len(looks.stances)} pictures", flush=True)
+            portraits = photographed(body, np.random.default_rng([options.seed, number, turn]))
+            if len(portraits.stances):
+                portraits.save(path)
+            print(f"... {path.name}: {len(portraits.stances)} pictures", flush=True)
     context.close()
 
 

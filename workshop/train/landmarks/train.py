@@ -76,28 +76,28 @@ def examples(folders: Sequence[Path]) -> Examples:
         raise MirrorError(f"no pictures in {', '.join(map(str, folders))}; make them first")
     model, rows = BodyModel.load(), []
     for path in paths:
-        looks = PortraitSet.load(path)
-        camera = Intrinsics.from_field_of_view(looks.field_of_view_deg, *looks.size)
+        portraits = PortraitSet.load(path)
+        camera = Intrinsics.from_field_of_view(portraits.field_of_view_deg, *portraits.size)
         fitter = BodyFitter(model, camera)
-        for index in range(len(looks.stances)):
-            row = _example(looks, index, camera, fitter)
+        for index in range(len(portraits.stances)):
+            row = _example(portraits, index, camera, fitter)
             if row is not None:
-                rows.append((*row, looks.person))
+                rows.append((*row, portraits.person))
     return Examples(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
 def _example(
-    looks: PortraitSet, index: int, camera: Intrinsics, fitter: BodyFitter
+    portraits: PortraitSet, index: int, camera: Intrinsics, fitter: BodyFitter
 ) -> tuple[F64, F64, F64, F64] | None:
-    landmarks, world = looks.landmarks[index][:, [0, 1, 3]], looks.world[index]
+    landmarks, world = portraits.landmarks[index][:, [0, 1, 3]], portraits.world[index]
     weight = landmark_weight(landmarks, camera)
-    field = distance_field(looks.masks[index], looks.size[0])
+    field = distance_field(portraits.masks[index], portraits.size[0])
     told = features(landmarks, world, weight, field, camera)
     if told is None:
         return None
     joints = list(JOINTS)
-    skin = looks.skin[index]
-    truth = body_errors.joints_of(skin, looks.joints)
+    skin = portraits.skin[index]
+    truth = body_errors.joints_of(skin, portraits.joints)
     shown = truth + fitter.shifts(skin[:, :, :3].astype(np.float64))[joints]
     picture = (camera.project(shown) - landmarks[joints, :2]) / told.scale
     # World landmarks are about the hips, along the ray to the person, and of nobody's size.

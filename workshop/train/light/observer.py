@@ -55,7 +55,7 @@ class Observer:
     ) -> None:
         self._tracker.close()
 
-    def look(self, frame: Picture, t_ns: int, steps: int = 1) -> Observed | None:
+    def observe(self, frame: Picture, t_ns: int, steps: int = 1) -> Observed | None:
         """The person in a clip's frame (H, W, 3) BGR at ``t_ns``; None where there is none."""
         seen = self._tracker.observe(frame, t_ns)
         if seen is None:
@@ -81,7 +81,7 @@ class Observer:
 
     def still(self, frame: Picture) -> Observed | None:
         """The person in a picture of its own."""
-        return self.look(frame, self.forget(), _STILL_STEPS)
+        return self.observe(frame, self.forget(), _STILL_STEPS)
 
 
 def read_picture(path: Path) -> Picture:

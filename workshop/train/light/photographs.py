@@ -24,13 +24,13 @@ def photo_pairs(paths: Sequence[Path], model: BodyModel, seed: int) -> list[tupl
         return []
     pairs: list[tuple[Probe, Probe]] = []
     probes = ProbeMaker(model)
-    with Observer(model, InferenceConfig()) as looker:
+    with Observer(model, InferenceConfig()) as observer:
         for number, path in enumerate(paths):
             frame = read_picture(path)
             scale = min(1.0, _SIDE / max(frame.shape[:2]))
             frame = cv.resize(frame, None, fx=scale, fy=scale, interpolation=cv.INTER_AREA)
-            look = looker.still(frame)
-            if look is None:
+            person = observer.still(frame)
+            if person is None:
                 raise MirrorError(f"{path}: nobody is seen in this photograph")
-            pairs += crops(frame, look, probes, np.random.default_rng([seed, 4, number]))
+            pairs += crops(frame, person, probes, np.random.default_rng([seed, 4, number]))
     return pairs

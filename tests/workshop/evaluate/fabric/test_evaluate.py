@@ -89,7 +89,7 @@ def test_classifier_learns() -> None:
 
 
 def test_quilting_lays_real_patches_without_steps() -> None:
-    """A weak yardstick would flatter the generator: the quilt keeps the swatch's own statistics."""
+    """A weak baseline would flatter the generator: the quilt keeps the swatch's own statistics."""
     palette = np.array([[0.2, 0.3, 0.5], [0.8, 0.8, 0.75]], np.float32)
     source = weave("denim", palette, 128, np.random.default_rng(3)).albedo
     made = quilt(source, 160, np.random.default_rng(0))

@@ -44,7 +44,7 @@ def test_swaps_are_counted_once_each() -> None:
     assert steadiness.swaps([False] * 4) == 0
 
 
-def test_the_yardstick_is_a_similarity_and_no_mirror() -> None:
+def test_the_baseline_is_a_similarity_and_no_mirror() -> None:
     """Our figures would be held against a straw man, or against a cleverer method than said."""
     points = np.array([[0.0, 0.0], [4.0, 0.0], [0.5, 6.0], [3.5, 6.0]])
     turn = 1.7 * np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])

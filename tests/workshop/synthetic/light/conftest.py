@@ -20,6 +20,6 @@ def maker(model: BodyModel) -> MannequinMaker:
 
 
 @pytest.fixture(scope="session")
-def figure(maker: MannequinMaker) -> Mannequin:
+def mannequin(maker: MannequinMaker) -> Mannequin:
     """Somebody in plain clothes who faces the camera, head and trunk in view."""
     return maker.make(np.random.default_rng([21, 2]), (240, 320), plain=True)

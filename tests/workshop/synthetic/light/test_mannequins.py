@@ -35,24 +35,24 @@ def test_a_plate_shades_what_lies_under_it() -> None:
     assert seen[rays()[:, 1] > 0].min() > 0.95
 
 
-def test_a_figure_is_bright_where_the_light_is(figure: Mannequin) -> None:
+def test_a_mannequin_is_bright_where_the_light_is(mannequin: Mannequin) -> None:
     """The network would learn the light from pictures that are lit otherwise."""
-    black = np.zeros((figure.size[1], figure.size[0], 3), np.float32)
+    black = np.zeros((mannequin.size[1], mannequin.size[0], 3), np.float32)
     bright = []
     for side in (-1.0, 1.0):
         weight = np.maximum(rays() @ np.array([side, 0.0, -0.3]) / 1.044, 0) ** 8
-        picture = figure.lit((weight[:, None] * np.ones(3)).astype(np.float32) * 4, black).mean(2)
-        person = figure.mask > 200
+        picture = mannequin.lit((weight[:, None] * np.ones(3)).astype(np.float32) * 4, black).mean(2)
+        person = mannequin.mask > 200
         middle = np.argwhere(person).mean(0)[1]
-        columns = np.arange(figure.size[0])[None] + np.zeros_like(picture)
+        columns = np.arange(mannequin.size[0])[None] + np.zeros_like(picture)
         bright.append(float((picture * (columns - middle))[person].sum() / picture[person].sum()))
     assert bright[0] < -3  # px
     assert bright[1] > 3
 
 
-def test_even_light_is_darkened_only_in_folds_and_corners(figure: Mannequin) -> None:
+def test_even_light_is_darkened_only_in_folds_and_corners(mannequin: Mannequin) -> None:
     """Shadows everywhere would darken every estimate."""
-    lit = figure.transfer @ np.ones((len(rays()), 1), np.float32)
+    lit = mannequin.transfer @ np.ones((len(rays()), 1), np.float32)
     assert 0.75 < float(np.median(lit)) <= 1.05
     assert float(lit.min()) < 0.6
 
@@ -64,9 +64,9 @@ def test_figures_come_from_their_seed(maker: MannequinMaker) -> None:
     np.testing.assert_array_equal(first.fit.bone_transforms, second.fit.bone_transforms)
 
 
-def test_the_camera_gains_are_the_lights(figure: Mannequin) -> None:
+def test_the_camera_gains_are_the_lights(mannequin: Mannequin) -> None:
     """A frame that is brighter than its truth says would teach a wrong exposure."""
-    flat = np.full((figure.size[1], figure.size[0], 3), 0.5, np.float32)
+    flat = np.full((mannequin.size[1], mannequin.size[0], 3), 0.5, np.float32)
     camera = Response(np.array([0.6, 0.4, 0.2]), 0.0, 0.5, 0.001, 0.001, 95)
     frame = camera.taken(flat, np.random.default_rng(0))
     linear = ((frame.mean((0, 1)) / 255 + 0.055) / 1.055) ** 2.4

@@ -101,8 +101,8 @@ def test_retrieval_figures() -> None:
     assert precision(far, kind, 0, variant) == (0, 0)
 
 
-def test_yardsticks_measure_what_they_say() -> None:
-    """A weak yardstick would flatter the encoder: its numbers are the garment's."""
+def test_baselines_measure_what_they_say() -> None:
+    """A weak baseline would flatter the encoder: its numbers are the garment's."""
     tube = Tube(cuts=2)
     cloth = PanelSurface.of(tube.vertices, tube.faces, tube.uv)
     plain = plain_descriptor(tube.vertices, cloth)
@@ -119,7 +119,7 @@ def test_yardsticks_measure_what_they_say() -> None:
 def test_evaluation_command(
     noise: Instances, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The figures for programs, with both yardsticks and the kind that was never seen beside them."""
+    """The figures for programs, with both baselines and the kind that was never seen beside them."""
     import json
 
     monkeypatch.setattr("workshop.train.garment.dataset.build", lambda *_, **__: noise)

@@ -25,7 +25,7 @@ from workshop.train.light import losses  # noqa: E402
 from workshop.train.light.train import Schedule, Trainer, _moved, evened, train  # noqa: E402
 
 torch.set_num_threads(1)  # threads that wait for one another are slower here
-RECIPE = DatasetSpec(figures=3, lights=6, seed=4)
+SPEC = DatasetSpec(figures=3, lights=6, seed=4)
 FACTS = {"mean_light": "[]"}
 
 
@@ -42,24 +42,24 @@ def folder(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dataset, "FigureMaker", lambda _: maker)
         patch.setattr(dataset, "_SHARD", 2)
-        assert list(build(RECIPE, around, where, model)) == [2, 3]
+        assert list(build(SPEC, around, where, model)) == [2, 3]
     return where
 
 
 @pytest.fixture
 def data(folder: Path, monkeypatch: pytest.MonkeyPatch) -> LightSet:
     monkeypatch.setattr(dataset, "_SHARD", 2)
-    return load(RECIPE, folder)
+    return load(SPEC, folder)
 
 
 @pytest.fixture(scope="module")
-def pairs(model: BodyModel, figure: Mannequin, around: Surroundings) -> list[tuple[Probe, Probe]]:
-    frame = shot(figure, around.draw(np.random.default_rng(1)), np.random.default_rng(2)).frame
+def pairs(model: BodyModel, mannequin: Mannequin, around: Surroundings) -> list[tuple[Probe, Probe]]:
+    frame = shot(mannequin, around.draw(np.random.default_rng(1)), np.random.default_rng(2)).frame
     # What is unlabelled is looked at like a photograph: its landmarks are the fit's.
-    head = figure.fit.bone_transforms[5] @ np.array([0.0, 1.5, 0.1, 1.0])
-    fit = dataclasses.replace(figure.fit, landmark_points=np.tile(head, (33, 1)))
-    look = Observed(figure.mask, fit, figure.camera)
-    return list(dataset.crops(frame, look, ProbeMaker(model), np.random.default_rng(3)))
+    head = mannequin.fit.bone_transforms[5] @ np.array([0.0, 1.5, 0.1, 1.0])
+    fit = dataclasses.replace(mannequin.fit, landmark_points=np.tile(head, (33, 1)))
+    person = Observed(mannequin.mask, fit, mannequin.camera)
+    return list(dataset.crops(frame, person, ProbeMaker(model), np.random.default_rng(3)))
 
 
 def test_the_set_is_made_once_and_matches_its_light(data: LightSet, folder: Path, model: BodyModel) -> None:
@@ -72,7 +72,7 @@ def test_the_set_is_made_once_and_matches_its_light(data: LightSet, folder: Path
     person = data.take(np.arange(18))
     bright = np.array([p[m > 127].mean() for p, m in zip(person["body"], person["body_mask"], strict=True)])
     assert np.corrcoef(np.log(level), np.log(bright + 1))[0, 1] > 0.3
-    with pytest.raises(MirrorError, match="another recipe"):
+    with pytest.raises(MirrorError, match="another spec"):
         next(build(DatasetSpec(figures=9, seed=5), training_surroundings(None, 5, rooms=1), folder, model))
 
 
@@ -80,7 +80,7 @@ def test_a_damaged_shard_is_named(folder: Path, tmp_path: Path) -> None:
     """A disk that filled up in the night would be trained on."""
     (tmp_path / "000000.npz").write_bytes((folder / "000000.npz").read_bytes()[:9000])
     with pytest.raises(MirrorError, match=r"000000\.npz: missing or damaged"):
-        load(RECIPE, tmp_path)
+        load(SPEC, tmp_path)
 
 
 def test_held_rooms_are_never_trained_on(tmp_path: Path) -> None:
