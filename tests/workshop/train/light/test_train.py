@@ -40,7 +40,7 @@ def folder(
 ) -> Path:
     where = tmp_path_factory.mktemp("set")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dataset, "FigureMaker", lambda _: maker)
+        patch.setattr(dataset, "MannequinMaker", lambda _: maker)
         patch.setattr(dataset, "_SHARD", 2)
         assert list(build(SPEC, around, where, model)) == [2, 3]
     return where
