@@ -71,7 +71,7 @@ def load_fabric(name: str | Path, folders: Iterable[str | Path] = ()) -> Fabric:
     page = read_page(folder, "fabrics", FabricPage)
     if not all(0.001 <= r <= 10.0 for r in page.repeat_m):
         raise MirrorError(f"{folder / 'fabric.toml'}: repeat_m must lie between 0.001 and 10 metres")
-    albedo, normal = _picture(folder / "albedo.png"), _picture(folder / "normal.png")
+    albedo, normal = read_rgb(folder / "albedo.png"), read_rgb(folder / "normal.png")
     return Fabric(
         name=page.name,
         fabric_class=page.fabric_class,
@@ -84,14 +84,14 @@ def load_fabric(name: str | Path, folders: Iterable[str | Path] = ()) -> Fabric:
     )
 
 
-def _picture(path: Path) -> NDArray[np.uint8]:
-    """An RGB picture (H, W, 3) uint8."""
+def read_rgb(path: Path, advice: str = "") -> NDArray[np.uint8]:
+    """An RGB picture (H, W, 3) uint8. MirrorError if it cannot be read, with advice where it is damaged."""
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
         raise MirrorError(f"{path}: cannot be read ({error.strerror})") from error
     picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     if picture is None:
-        raise MirrorError(f"{path}: not a picture, or damaged")
+        raise MirrorError(f"{path}: not a picture, or damaged{advice}")
     out: NDArray[np.uint8] = np.ascontiguousarray(picture[:, :, ::-1])
     return out

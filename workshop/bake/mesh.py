@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
+from trimesh.triangles import area
 
 from inference.body.surface import vertex_normals
 from mirror.types import F64, I64
@@ -94,8 +95,7 @@ def _unfold(points: F64, faces: I64, normals: F64) -> I64:
 
 def areas(points: F64, faces: I64) -> F64:
     """(V,) a third of the area of the faces around each vertex."""
-    a, b, c = (points[faces[:, i]] for i in range(3))
-    area = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
-    out = np.zeros(len(points))
-    np.add.at(out, faces.ravel(), np.repeat(area / 3, 3))
-    return out
+    shares: F64 = np.bincount(faces.ravel(), np.repeat(area(points[faces]) / 3, 3), len(points)).astype(
+        np.float64
+    )
+    return shares

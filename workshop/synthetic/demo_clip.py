@@ -17,9 +17,10 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
+from inference.body.kinematics import align
 from inference.body.model import BONES, BodyModel
 from mirror.shading.spherical_harmonics import COSINE, SH_CONSTANTS
-from mirror.types import Floats, Picture, cv
+from mirror.types import F64, Floats, Picture, cv
 from render.compose.compositing import composite
 from render.gpu import gl
 from render.gpu.renderer import GarmentRenderer
@@ -211,7 +212,7 @@ def _pose(model: BodyModel, shape: Floats, t: float) -> Floats:
     return bones
 
 
-def _arm(t: float, sign: float, swing: float) -> tuple[Floats, Floats]:
+def _arm(t: float, sign: float, swing: float) -> tuple[F64, F64]:
     """Directions of upper arm and forearm in body space, mirrored for the right by ``sign``."""
     upper = np.array([0.24, -1.0, 0.02 - 0.35 * sign * swing])
     lower = np.array([0.10, -1.0, 0.32 - 0.35 * sign * swing])
@@ -227,22 +228,13 @@ def _arm(t: float, sign: float, swing: float) -> tuple[Floats, Floats]:
     return upper * mirror, lower * mirror
 
 
-def _set_arm(model: BodyModel, rotations: Floats, side: str, upper: Floats, lower: Floats) -> None:
+def _set_arm(model: BodyModel, rotations: Floats, side: str, upper: F64, lower: F64) -> None:
     """Turn upper arm and forearm from their rest directions to these, relative to the chest."""
     rest = {b: model.joints[BONES.index(f"{side}_{b}")] for b in ("upper_arm", "forearm", "hand")}
-    first = _between(rest["forearm"] - rest["upper_arm"], upper)
-    second = _between(rest["hand"] - rest["forearm"], lower)
+    first = align(rest["forearm"] - rest["upper_arm"], upper)
+    second = align(rest["hand"] - rest["forearm"], lower)
     rotations[BONES.index(f"{side}_upper_arm")] = first
     rotations[BONES.index(f"{side}_forearm")] = first.T @ second
-
-
-def _between(a: Floats, b: Floats) -> Floats:
-    """The shortest rotation from direction a to direction b."""
-    a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
-    axis = np.cross(a, b)
-    angle = np.arctan2(np.linalg.norm(axis), a @ b)
-    rotation: Floats = cv.Rodrigues(axis / max(float(np.linalg.norm(axis)), 1e-9) * angle)[0]
-    return rotation
 
 
 def _light(camera: _Camera) -> NDArray[np.float32]:

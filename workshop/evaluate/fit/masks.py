@@ -9,6 +9,12 @@ from mirror.types import cv
 
 Mask = NDArray[np.bool_]
 
+# Grey levels of the most different channel, set by eye: above the noise of the scenes' JPEG frames, and below
+# what cloth and room differ by.
+_CHANGED = 12  # shown differently from what the camera saw
+_UNLIKE = 24  # worn cloth and the room behind are told apart
+_SOFT_EDGE_PX = 4  # of drawn cloth: neither painted nor left
+
 
 def overlap(ours: Mask, truth: Mask) -> float:
     """Intersection over union; 1 where both are empty."""
@@ -91,10 +97,9 @@ def worn_left(
     Visible is what no virtual garment covers and what the shown picture still has as the camera saw it,
     unless the room behind looks the same there.
     """
-    unlike_room = np.abs(frame.astype(np.int16) - room).max(axis=2) > 24
-    unchanged = np.abs(frame.astype(np.int16) - ours).max(axis=2) <= 12
-    counted = worn & unlike_room
-    return int(np.count_nonzero(counted & ~garment & unchanged)), int(np.count_nonzero(worn))
+    counted = worn & (_apart(frame, room) > _UNLIKE)
+    left = counted & ~garment & (_apart(frame, ours) <= _CHANGED)
+    return int(np.count_nonzero(left)), int(np.count_nonzero(worn))
 
 
 def restored_error(
@@ -105,11 +110,7 @@ def restored_error(
 
     ``ideal``: the person without the worn clothes, who hides the room.
     """
-    # The soft edge of the cloth is neither painted nor left.
-    wanted = worn & ~ideal & ~grown(garment, 4)
-    painted = wanted & (np.abs(frame.astype(np.int16) - ours).max(axis=2) > 12)
-    off = np.abs(ours[painted].astype(np.int16) - room[painted]).mean(axis=1, dtype=np.float64).sum()
-    return float(off), int(np.count_nonzero(painted)), int(np.count_nonzero(wanted))
+    return _painted_error(worn & ~ideal, garment, ours, frame, room)
 
 
 def skin_error(
@@ -120,7 +121,19 @@ def skin_error(
 
     ``bare``: skin of the person without the worn clothes, which ``truth`` (H, W, 3) shows.
     """
-    wanted = worn & bare & ~grown(garment, 4)
-    painted = wanted & (np.abs(frame.astype(np.int16) - ours).max(axis=2) > 12)
+    return _painted_error(worn & bare, garment, ours, frame, truth)
+
+
+def _painted_error(
+    region: Mask, garment: Mask, ours: NDArray[np.uint8], frame: NDArray[np.uint8], truth: NDArray[np.uint8]
+) -> tuple[float, int, int]:
+    """(sum of grey levels off the truth, pixels painted, pixels to paint) of a region without new cloth."""
+    wanted = region & ~grown(garment, _SOFT_EDGE_PX)
+    painted = wanted & (_apart(frame, ours) > _CHANGED)
     off = np.abs(ours[painted].astype(np.int16) - truth[painted]).mean(axis=1, dtype=np.float64).sum()
     return float(off), int(np.count_nonzero(painted)), int(np.count_nonzero(wanted))
+
+
+def _apart(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """Grey levels (H, W) by which two pictures (H, W, 3) differ in their most different channel."""
+    return np.asarray(np.abs(first.astype(np.int16) - second).max(axis=2), np.int16)

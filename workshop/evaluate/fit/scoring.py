@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from inference.body.model import BodyModel
 from workshop.evaluate.fit import masks, steadiness
-from workshop.evaluate.fit.baseline import Baseline
+from workshop.evaluate.fit.baseline import POINTS, Baseline
 from workshop.evaluate.fit.lock_step import LoadedOutfits, LockStepMirror, Observed
 from workshop.synthetic.people import mannequins
 from workshop.synthetic.people.exposed_skin_truth import BareTruth
@@ -18,15 +18,21 @@ from workshop.synthetic.people.scenes import Scene
 from workshop.synthetic.people.truth import BOTTOM_SHOWN, IDEAL, TOP_SHOWN, TOP_WHOLE, TrueClip
 from workshop.train import body_errors
 
+# What counts as what in the proof: definitions, not fitted to anything. To change one is to change what the
+# published figures mean.
 GRACE = round(0.5 * FPS)  # frames in which a person who has come into view may still be without clothes
-FRONT_DEG = 60.0
+FRONT_DEG = 60.0  # of turn: up to it a person counts as seen from the front
 DRESSED = 0.5  # overlap from which a person counts as dressed again
 _SETTLED = FPS  # frames after which trembling is measured
+_STEADY_FRAMES = 10  # that must then be left to measure it over
 _STILL_PX, _MOVES_PX = 0.1, 1.0  # a frame, of the true garment: second difference, speed
 _LEAST_PX = 800  # a garment of which less is in view is not scored
 _HIDDEN = 0.5  # of the garment by somebody else: beyond it the person is not in view
-_FACE_COVERED = 0.05
-_ASTRAY = 0.6  # trunk lengths
+_FACE_COVERED, _LEAST_FACE_PX = 0.05, 60  # share of a face, taken to have as many px at least
+_ASTRAY = 0.6  # trunk lengths from the person's middle at which, on somebody else, the garment has gone over
+_OUTLINE = 0.01  # of the person's height: an outline within it is found, an edge within it in the right order
+_BESIDE = 0.02  # of the person's height: so far around what lies in front the layering is looked at
+_NEAREST_M = 0.05  # a joint nearer than that to the camera's plane is projected as if it were there
 _NAN = float("nan")
 _WORST = 3  # frames of a clip kept as pictures
 
@@ -197,19 +203,19 @@ class Judge:
         top, bottom = (outfit.mask for outfit in seen.outfits[:2])
         if np.count_nonzero(shown[0]) >= _LEAST_PX:
             score.iou_top = masks.overlap(top, shown[0])
-            score.f_top = masks.boundary_f(top, shown[0], 0.01 * height_px)
+            score.f_top = masks.boundary_f(top, shown[0], _OUTLINE * height_px)
             score.baseline_top = self._baseline(scene.top, seen, size, shown[0])
         if np.count_nonzero(shown[1]) >= _LEAST_PX:
             score.iou_bottom = masks.overlap(bottom, shown[1])
-            score.f_bottom = masks.boundary_f(bottom, shown[1], 0.01 * height_px)
+            score.f_bottom = masks.boundary_f(bottom, shown[1], _OUTLINE * height_px)
             score.baseline_bottom = self._baseline(scene.bottom, seen, size, shown[1])
         front = np.isin(in_top, mannequins.PARTS)
         score.layering = masks.layering(
-            top, shown[0], whole, front, round(0.02 * height_px), round(0.01 * height_px)
+            top, shown[0], whole, front, round(_BESIDE * height_px), round(_OUTLINE * height_px)
         )
         face = in_top == mannequins.FACE
         score.face_covered = int(np.count_nonzero(face & top)) > _FACE_COVERED * max(
-            int(np.count_nonzero(face)), 60
+            int(np.count_nonzero(face)), _LEAST_FACE_PX
         )
         if scene.bulky:
             worn = (labels == mannequins.TOP) | (labels == mannequins.BOTTOM)
@@ -220,7 +226,7 @@ class Judge:
             score.restored = masks.restored_error(worn, ideal, pair.mask, pair.picture, frame, clip.room)
         if seen.bone_transforms is not None and seen.shape is not None and seen.landmarks is not None:
             self._body(clip, index, seen, score, scale)
-            centre = seen.landmarks[[11, 12, 23, 24], :2].mean(0)
+            centre = seen.landmarks[POINTS, :2].mean(0)
             trunk = body_errors.trunk_px(true_skin, body.model.joints, clip.camera.focal)
             row, column = (int(np.clip(c, 0, n - 1)) for c, n in zip(centre[::-1], size[::-1], strict=True))
             away = float(np.linalg.norm(centre - pixels.mean(0)))
@@ -246,7 +252,7 @@ class Judge:
         focal = 0.5 * max(clip.camera.size) / float(np.tan(np.radians(told) / 2))
         middle = np.array(clip.camera.size) / 2
         true_px = truth[:, :2] / truth[:, 2:] * clip.camera.focal + middle
-        our_px = ours[:, :2] / np.maximum(ours[:, 2:], 0.05) * focal + middle
+        our_px = ours[:, :2] / np.maximum(ours[:, 2:], _NEAREST_M) * focal + middle
         inside = np.asarray(((true_px >= 0) & (true_px < clip.camera.size)).all(axis=1))
         if inside.any():
             score.joint_px = float(np.linalg.norm(our_px - true_px, axis=1)[inside].mean())
@@ -267,7 +273,7 @@ class Judge:
         """
         start, stop = _longest([bool(a) for a in anchors])
         names = [n for n in clip.anchors if start < stop and n in anchors[start]]
-        if stop - start < _SETTLED + 10 or not names:
+        if stop - start < _SETTLED + _STEADY_FRAMES or not names:
             return _NAN, _NAN
         ours = np.array([[anchors[t][n] for n in names] for t in range(start, stop)])
         truth = np.stack([clip.anchors[n][start:stop] for n in names], axis=1)

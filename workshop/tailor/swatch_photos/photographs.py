@@ -19,6 +19,7 @@ from inference.fabric.classes import CLASSES
 from inference.fabric.palette import write_palette
 from mirror.errors import MirrorError
 from mirror.types import F32
+from render.garments.fabric import read_rgb
 from workshop.tailor.swatch_photos.labels import find_palette, find_repeats, guess_class, luminance
 from workshop.tailor.swatch_photos.review import Entry, Label, merge, read_review, write_review
 
@@ -45,18 +46,12 @@ class Swatch:
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
     """An sRGB picture (H, W, 3) uint8. MirrorError if it cannot be read or is under 64 px."""
-    try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as error:
-        raise MirrorError(f"{path}: cannot be read ({error.strerror})") from error
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    if picture is None:
-        raise MirrorError(f"{path}: not a picture, or damaged; replace it or take it out of the folder")
+    picture = read_rgb(path, "; replace it or take it out of the folder")
     if min(picture.shape[:2]) < _LEAST_PX:
         raise MirrorError(
             f"{path}: {picture.shape[1]} x {picture.shape[0]} px is too small; {_LEAST_PX} px at least"
         )
-    return np.ascontiguousarray(picture[:, :, ::-1])
+    return picture
 
 
 def find_sets(folder: Path) -> dict[str, dict[str, Path]]:

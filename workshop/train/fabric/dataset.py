@@ -51,16 +51,8 @@ def tiles(
         source += [index] * per_swatch
         closed += [one] * per_swatch
     n = len(rows)
-    out = SwatchSet(
-        np.zeros((n, TILE, TILE, 3), np.uint8),
-        np.zeros((n, TILE, TILE), np.uint8),
-        np.zeros(n, np.int64),
-        np.zeros((n, 4, 3), np.float32),
-        np.zeros(n, np.int64),
-        np.zeros((n, 3, 2, 2), np.float32),
-        np.array(closed, np.bool_),
-        np.array(source, np.int64),
-    )
+    out = SwatchSet.blank(n)
+    out.phased[:], out.source[:] = closed, source
     for i, (fabric, name, palette, cycles) in enumerate(rows):
         quantised = np.rint(fabric * 255).astype(np.uint8)
         out.albedo[i], out.height[i] = quantised[..., :3], quantised[..., 3]

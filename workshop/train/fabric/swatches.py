@@ -39,6 +39,20 @@ class SwatchSet:
     def __len__(self) -> int:
         return len(self.classes)
 
+    @classmethod
+    def blank(cls, count: int) -> SwatchSet:
+        """``count`` woven tiles to be filled in."""
+        return cls(
+            np.zeros((count, TILE, TILE, 3), np.uint8),
+            np.zeros((count, TILE, TILE), np.uint8),
+            np.zeros(count, np.int64),
+            np.zeros((count, 4, 3), np.float32),
+            np.zeros(count, np.int64),
+            np.zeros((count, 3, 2, 2), np.float32),
+            np.ones(count, np.bool_),
+            np.full(count, -1, np.int64),
+        )
+
     def take(self, index: NDArray[np.integer]) -> SwatchSet:
         """The tiles of these indices."""
         return SwatchSet(*(getattr(self, f.name)[index] for f in fields(self)))
@@ -72,16 +86,7 @@ def load_swatches(path: Path) -> SwatchSet:
 def procedural_swatches(per_class: int, seed: int) -> SwatchSet:
     """``per_class`` woven tiles of every class, in a fixed order for a fixed seed, classes in turn."""
     n = per_class * len(NAMES)
-    out = SwatchSet(
-        np.zeros((n, TILE, TILE, 3), np.uint8),
-        np.zeros((n, TILE, TILE), np.uint8),
-        np.zeros(n, np.int64),
-        np.zeros((n, 4, 3), np.float32),
-        np.zeros(n, np.int64),
-        np.zeros((n, 3, 2, 2), np.float32),
-        np.ones(n, np.bool_),
-        np.full(n, -1, np.int64),
-    )
+    out = SwatchSet.blank(n)
     for i in range(n):
         rng = np.random.default_rng([seed, i])
         name = NAMES[i % len(NAMES)]
