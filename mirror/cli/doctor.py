@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -15,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from mirror import launch
-from mirror.cli.app import load_config
+from mirror.cli.options import ConfigFile, JsonObject, Runtime, Settings, load_config
 from mirror.config import Config, dump
 from mirror.errors import MirrorError
 from mirror.logs import log_file
@@ -37,11 +36,16 @@ class Check(msgspec.Struct, frozen=True):
     mend: str = ""
 
 
-def main(options: argparse.Namespace) -> int:
+def doctor(
+    config: ConfigFile = None,
+    settings: Settings = None,
+    runtime: Runtime = None,
+    as_json: JsonObject = False,
+) -> int:
     """Print every check; 1 if something needed is broken."""
-    checks = list(examine(load_config(options)))
+    checks = list(examine(load_config(config, settings, runtime=runtime)))
     failed = [check for check in checks if check.verdict == "fail"]
-    if options.json:
+    if as_json:
         print(json.dumps({"ok": not failed, "checks": msgspec.to_builtins(checks)}))
     else:
         for check in checks:

@@ -5,8 +5,8 @@ A private runtime directory and a supervisor that restarts nothing: a death is a
 
 from __future__ import annotations
 
-import argparse
 import contextlib
+import importlib.resources
 import logging
 import os
 import shutil
@@ -15,66 +15,118 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Literal
 
-import capture
-from mirror.cli.app import load_config
+import typer
+
+from mirror.cli.options import (
+    ConfigFile,
+    Fabric,
+    Garments,
+    NeededGarments,
+    Record,
+    Settings,
+    Size,
+    Verbose,
+    load_config,
+)
 from mirror.config import Config
 from mirror.errors import MirrorError
 from mirror.logs import terminal
 from mirror.messages import Shown
+from mirror.named import resolve
 from mirror.report import ReportWriter
 from mirror.ring import remove_segments, ring_prefix
 from mirror.runtime import lock_owner
 from mirror.supervisor import Supervisor, supervisor_lock
 
-DEMO_CLIP = Path(capture.__file__).resolve().parent / "data" / "demo.mp4"
+#: By name: the spine imports none of the other packages.
+DEMO_CLIP = Path(str(importlib.resources.files("capture"))) / "data" / "demo.mp4"
+_IMAGE_SUFFIXES = "capture.sources.stills:IMAGE_SUFFIXES"
 DEMO_GARMENT = "long_sleeve"
 #: Fabrics that the GAN made, and the seconds of the clip at which they come.
 DEMO_FABRIC, DEMO_CHANGES = "tartan_green", ["3 denim_indigo", "6 gingham_blue", "11 houndstooth_brown"]
 _PREFIX = "fitting-mirror-replay-"
 
 
-def replay(options: argparse.Namespace) -> int:
-    """Play ``options.clip`` through the mirror."""
-    clip = Path(options.clip).absolute()
-    if not clip.exists():
-        raise MirrorError(f"{options.clip} does not exist: name a clip, a folder of images or an image")
-    settings: dict[str, object] = {
-        "capture.source": str(clip),
+def replay(
+    clip: Annotated[str, typer.Argument(metavar="CLIP", help="Clip, folder of images, or image.")],
+    garment: NeededGarments,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    fabric: Fabric = None,
+    size: Size = None,
+    out: Record = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="OUT.jsonl", help="Write one JSON object a frame."),
+    ] = None,
+    masks: Annotated[
+        Path | None, typer.Option("--masks", metavar="DIR", help="Write a garment mask (PNG) a frame.")
+    ] = None,
+    pace: Annotated[
+        Literal["all", "realtime"],
+        typer.Option("--pace", help="Every frame, or the clip's rate, dropping what is late."),
+    ] = "all",
+    no_mirror: Annotated[bool, typer.Option("--no-mirror", help="Do not swap left and right.")] = False,
+    window: Annotated[bool, typer.Option("--window", help="Show it in a window as well.")] = False,
+    verbose: Verbose = False,
+) -> int:
+    """Play a clip through the mirror."""
+    source = Path(clip).absolute()
+    if not source.exists():
+        raise MirrorError(f"{clip} does not exist: name a clip, a folder of images or an image")
+    values: dict[str, object] = {
+        "capture.source": str(source),
         "capture.loop": False,
-        "capture.pace": "all" if _is_image(clip) else options.pace,  # in real time, an image never ends
-        "render.display": "window" if options.window else "none",
-        "render.out": str(_output_file(options.out, clip)) if options.out else "",
-        "render.masks": str(_output_folder(options.masks)) if options.masks else "",
+        "capture.pace": "all" if _is_image(source) else pace,  # in real time, an image never ends
+        "render.display": "window" if window else "none",
+        "render.out": str(_output_file(out, source)) if out else "",
+        "render.masks": str(_output_folder(masks)) if masks else "",
     }
-    if options.no_mirror:
-        settings["render.mirror"] = False
-    return _play(load_config(options, settings), options.report, verbose=options.verbose)
+    if no_mirror:
+        values["render.mirror"] = False
+    settled = load_config(config, settings, values, garment=garment, fabric=fabric, size=size)
+    return _play(settled, report, verbose=verbose)
 
 
-def demo(options: argparse.Namespace) -> int:
+def demo(
+    config: ConfigFile = None,
+    settings: Settings = None,
+    garment: Garments = None,
+    fabric: Fabric = None,
+    size: Size = None,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Write a video, even if there is a display.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="OUT.mp4", help="Where to (default: in the home folder)."),
+    ] = None,
+    verbose: Verbose = False,
+) -> int:
     """Play the built-in clip: to a window where there is a display, else to a video file."""
     if not DEMO_CLIP.is_file():
         raise MirrorError(f"the built-in clip {DEMO_CLIP} is missing: install the project again")
     display = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
-    window = bool(display) and not options.headless
-    out = options.out or (None if window else _demo_file())
-    settings: dict[str, object] = {
+    window = bool(display) and not headless
+    video = out or (None if window else _demo_file())
+    values: dict[str, object] = {
         "capture.source": str(DEMO_CLIP),
         "capture.loop": False,
         "capture.pace": "realtime" if window else "all",
         "render.display": "window" if window else "none",
-        "render.out": str(_output_file(out, DEMO_CLIP)) if out else "",
+        "render.out": str(_output_file(video, DEMO_CLIP)) if video else "",
         "render.masks": "",
     }
-    if options.garment is None:
-        settings["wardrobe.garments"] = [DEMO_GARMENT]
-    if options.fabric is None:
-        settings |= {"wardrobe.fabric": DEMO_FABRIC, "wardrobe.changes": DEMO_CHANGES}
-    config = load_config(options, settings)
-    code = _play(config, None, verbose=options.verbose)
-    if config.render.out:
-        print(f"the video is {config.render.out}")
+    if garment is None:
+        values["wardrobe.garments"] = [DEMO_GARMENT]
+    if fabric is None:
+        values |= {"wardrobe.fabric": DEMO_FABRIC, "wardrobe.changes": DEMO_CHANGES}
+    settled = load_config(config, settings, values, garment=garment, fabric=fabric, size=size)
+    code = _play(settled, None, verbose=verbose)
+    if settled.render.out:
+        print(f"the video is {settled.render.out}")
     return code
 
 
@@ -160,9 +212,7 @@ def _sweep_killed_replays() -> None:
 
 
 def _is_image(path: Path) -> bool:
-    from capture.sources.stills import IMAGE_SUFFIXES
-
-    return path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES
+    return path.is_file() and path.suffix.lower() in resolve(_IMAGE_SUFFIXES)
 
 
 def _output_file(path: Path, clip: Path) -> Path:

@@ -1,72 +1,58 @@
-"""``mirror garment wear``, ``mirror fabric wear|weave``: other clothes in the mirror that runs.
+"""``mirror garment wear``, ``mirror fabric wear``: other clothes in the mirror that runs.
 
-Sends topics ``outfit_request`` and ``weave``; the answer comes on topic ``worn``.
+Sends topic ``outfit_request``; the answer comes on topic ``worn``.
 """
 
 from __future__ import annotations
 
-import argparse
 import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from mirror.bus import Dispatcher, Newest
-from mirror.cli.app import load_config
-from mirror.config import load
+from mirror.cli.options import ConfigFile, Runtime, Settings, absolute, load_config, names
+from mirror.config import Config
 from mirror.errors import MirrorError
-from mirror.messages import Message, OutfitRequest, WeaveRequest, Worn
+from mirror.messages import Message, OutfitRequest, Worn
 from mirror.runtime import lock_owner, runtime_dir
 
 ANSWER_S = 15.0  # a process that has just died is back by then
 
 
-def wear_garment(options: argparse.Namespace) -> int:
+def wear_garment(
+    name: Annotated[str, typer.Argument(metavar="NAME[,NAME]", help="From the skin outwards.")],
+    config: ConfigFile = None,
+    settings: Settings = None,
+    runtime: Runtime = None,
+    fabric: Annotated[
+        str | None, typer.Option("--fabric", metavar="F", help="And this fabric with them.")
+    ] = None,
+) -> int:
     """Have the running mirror show other garments, and a fabric with them if one is named."""
-    print(_line(_ask(options, garments=options.name, fabric=options.fabric or "")))
+    folder = running_mirror(load_config(config, settings, runtime=runtime))
+    print(worn_line(_ask(folder, garments=names(name), fabric=absolute(fabric) if fabric else "")))
     return 0
 
 
-def wear_fabric(options: argparse.Namespace) -> int:
+def wear_fabric(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name or folder.")],
+    config: ConfigFile = None,
+    settings: Settings = None,
+    runtime: Runtime = None,
+) -> int:
     """Have the running mirror show another fabric."""
-    print(_line(_ask(options, fabric=options.name)))
+    folder = running_mirror(load_config(config, settings, runtime=runtime))
+    print(worn_line(_ask(folder, fabric=absolute(name))))
     return 0
 
 
-def weave(options: argparse.Namespace) -> int:
-    """Have the weaver make a fabric, the running mirror wear it; keep it where asked to."""
-    seed = secrets.randbelow(2**31) if options.seed is None else options.seed
-    runtime = _running(options)
-    folder = _place(runtime, options, options.keep) if options.keep else None
-    request = WeaveRequest(
-        seq=0,
-        t_ns=time.monotonic_ns(),
-        request=_name(),
-        fabric_class=options.fabric_class,
-        palette=options.palette,
-        seed=seed,
-    )
-    print(_line(_answer(runtime, "weave", request, request.request)))
-    if folder is not None:
-        from inference.fabric.generator import FabricGenerator
-        from inference.fabric.sample import write_fabric
-        from inference.weaver.process import woven
-
-        print(write_fabric(woven(FabricGenerator(), request), folder))  # the same: the seed decides all
-    return 0
-
-
-def _ask(options: argparse.Namespace, garments: list[str] | None = None, fabric: str = "") -> Worn:
-    runtime = _running(options)
-    request = OutfitRequest(
-        seq=0, t_ns=time.monotonic_ns(), request=_name(), garments=garments or [], fabric=fabric
-    )
-    return _answer(runtime, "outfit_request", request, request.request)
-
-
-def _running(options: argparse.Namespace) -> Path:
+def running_mirror(config: Config) -> Path:
     """The runtime directory of the mirror that runs. MirrorError if none does."""
-    runtime = runtime_dir(load_config(options))
+    runtime = runtime_dir(config)
     try:
         running = lock_owner(runtime / "render.process.lock") is not None
         running = running or lock_owner(runtime / "supervisor.lock") is not None  # it is being restarted
@@ -88,7 +74,7 @@ def answers_to(answers: Newest[Worn], request: str, until: float) -> Iterator[Wo
         yield worn
 
 
-def _answer(runtime: Path, topic: str, message: Message, request: str) -> Worn:
+def answer(runtime: Path, topic: str, message: Message, request: str) -> Worn:
     """Send a request and wait for its answer. MirrorError if it is refused, or if nobody answers."""
     until = time.monotonic() + ANSWER_S
     with Newest[Worn](runtime, "worn", lossless=True) as answers, Dispatcher(runtime, topic) as port:
@@ -102,20 +88,18 @@ def _answer(runtime: Path, topic: str, message: Message, request: str) -> Worn:
     raise MirrorError(f"the {who} does not answer; see `mirror status`")
 
 
-def _place(runtime: Path, options: argparse.Namespace, name: str) -> Path:
-    """The folder that a fabric of this name is to be kept in, in the first of the mirror's wardrobes."""
-    from mirror.wardrobe import check_name, list_folders, roots
-
-    written = runtime / "mirror.toml"  # the configuration that the supervisor's processes run with
-    folders = (load(written) if written.exists() else load_config(options)).wardrobe.folders
-    if check_name("fabric", name) in list_folders("fabrics", folders):
-        raise MirrorError(f"there is a fabric {name!r} already; name it otherwise")
-    return roots(folders)[0] / "fabrics" / name
-
-
-def _name() -> str:
+def new_request() -> str:
+    """A name that no other request has."""
     return secrets.token_hex(8)
 
 
-def _line(worn: Worn) -> str:
+def worn_line(worn: Worn) -> str:
+    """What is worn now, to be read."""
     return f"wearing {', '.join(worn.garments)} in {worn.fabric or 'each its own fabric'}"
+
+
+def _ask(runtime: Path, garments: list[str] | None = None, fabric: str = "") -> Worn:
+    request = OutfitRequest(
+        seq=0, t_ns=time.monotonic_ns(), request=new_request(), garments=garments or [], fabric=fabric
+    )
+    return answer(runtime, "outfit_request", request, request.request)

@@ -1,4 +1,4 @@
-"""What changing clothes costs: ``python -m workshop.bench.changes [--json FILE]``.
+"""What changing clothes costs: ``mirror bench-changes [--json FILE]``.
 
 The mirror runs live, in its real processes, on a clip at a rate that it keeps up with: a share of
 what it shows of a faster one. Every few seconds it is asked for another fabric of the wardrobe, or
@@ -9,10 +9,8 @@ frame to frame and the frames that were not shown.
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -29,7 +27,7 @@ from mirror.errors import MirrorError
 from mirror.messages import Message, OutfitRequest, Shown, WeaveRequest, Worn
 from mirror.supervisor import Supervisor
 from render.garments.fabric import list_fabrics
-from workshop.bench.speed import _CLIP, _scratch, fit_clip, set_rate
+from workshop.bench.speed import fit_clip, scratch, set_rate
 
 _SHARE = 0.7  # of the rate that the mirror can show: it has time to spare, as a camera leaves it
 _QUIET_S = 2.5  # between two changes
@@ -47,28 +45,20 @@ class Change:
     done_ns: int
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark and print its figures; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="workshop.bench.changes", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as one JSON object")
-    parser.add_argument("--clip", type=Path, default=_CLIP, help="clip to play (default: the built-in one)")
-    parser.add_argument("--garment", default="long_sleeve", help="what is worn (default: long_sleeve)")
-    parser.add_argument("--size", default="1280x720", metavar="WxH", help="frame size (default 1280x720)")
-    parser.add_argument("--changes", type=int, default=8, metavar="N", help="changes of a kind (default 8)")
-    options = parser.parse_args(arguments)
-    width, height = (int(side) for side in options.size.split("x"))
-    with _scratch() as folder:
-        clip = folder / "clip.mp4"
-        fit_clip(options.clip, clip, width, height)
-        shown, _ = _run(folder, clip, options.garment, 0)
+def run(clip: Path, garment: str, size: tuple[int, int], count: int, report: Path | None = None) -> int:
+    """Run the benchmark over ``count`` changes of a kind, print its figures; returns the exit code."""
+    with scratch() as folder:
+        fitted = folder / "clip.mp4"
+        fit_clip(clip, fitted, *size)
+        shown, _ = _run(folder, fitted, garment, 0)
         rate = _SHARE * (len(shown) - 1) / ((shown[-1].t_display_ns - shown[0].t_display_ns) / 1e9)
-        set_rate(clip, rate)
-        shown, changes = _run(folder, clip, options.garment, options.changes)
-    report = {"summary": {"source_fps": round(rate, 1)} | summarise(shown, changes)}
-    for name, value in report["summary"].items():
+        set_rate(fitted, rate)
+        shown, changes = _run(folder, fitted, garment, count)
+    told = {"summary": {"source_fps": round(rate, 1)} | summarise(shown, changes)}
+    for name, value in told["summary"].items():
         print(f"{name:32} {value:8.3f}")
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    if report:
+        report.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
@@ -190,7 +180,3 @@ def summarise(shown: Sequence[Shown], changes: Sequence[Change]) -> dict[str, fl
         key = f"interval_p{share}"
         out[f"{key}_ratio"] = out[f"{key}_ms_changing"] / out[f"{key}_ms_quiet"]
     return {name: round(value, 3) for name, value in out.items()}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

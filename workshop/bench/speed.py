@@ -7,7 +7,6 @@ run belong together; from one machine to another only the ratios mean something.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import logging
@@ -17,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,11 +34,21 @@ from mirror.types import Picture, cv
 from render.garments.fabric import load_fabric
 from render.garments.garment import load_garment
 
-_CLIP = Path(capture.__file__).resolve().parent / "data" / "demo.mp4"
-_SIZES = ((640, 480), (1280, 720))
+CLIP = Path(capture.__file__).resolve().parent / "data" / "demo.mp4"
 _FASTER = 1.25  # the source's rate over the pose network's: the mirror never waits for a frame
 _WARM_UP = 0.2  # share of the time that is not counted, at least a second
 _POSE_MODEL = "pose_landmarker_full.task"
+
+
+@dataclass(frozen=True)
+class SpeedOptions:
+    """What is measured: frame sizes in pixels, seconds of each measurement."""
+
+    clip: Path
+    garment: str
+    seconds: float
+    sizes: tuple[tuple[int, int], ...]
+    window: bool
 
 
 @dataclass
@@ -55,60 +64,27 @@ class Run:
         return float(np.percentile(self.latency_ms, share)) if self.latency_ms else float("nan")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark, print the table; returns the exit code."""
-    options = _parser().parse_args(arguments)
-    if options.worker:
-        return _work(options)
+def run(options: SpeedOptions, report: Path | None = None) -> int:
+    """Run the benchmark, print the table, write the report where one is wanted; returns the exit code."""
     load_garment(options.garment)  # a slip should show now, not in a minute
-    if options.json and not options.json.absolute().parent.is_dir():
-        raise MirrorError(f"{options.json} cannot be written: its folder does not exist")
+    if report and not report.absolute().parent.is_dir():
+        raise MirrorError(f"{report} cannot be written: its folder does not exist")
     results = {}
-    with _scratch() as folder:
+    with scratch() as folder:
         for width, height in options.sizes:
             results[f"{width}x{height}"] = _at_size(options, folder, width, height)
-    report = summarise(results)
-    print(table(results, report["summary"]))
-    if options.json:
+    told = summarise(results)
+    print(table(results, told["summary"]))
+    if report:
         try:
-            options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+            report.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
-            raise MirrorError(f"{options.json} cannot be written: {error.strerror}") from None
+            raise MirrorError(f"{report} cannot be written: {error.strerror}") from None
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="mirror bench", description=__doc__.split("\n\n")[0] if __doc__ else ""
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as one JSON object")
-    parser.add_argument("--clip", type=Path, default=_CLIP, help="clip to play (default: the built-in one)")
-    parser.add_argument("--garment", default="long_sleeve", help="what is worn (default: long_sleeve)")
-    parser.add_argument("--seconds", type=float, default=15.0, help="length of each measurement (default 15)")
-    parser.add_argument(
-        "--sizes",
-        type=_sizes,
-        default=_SIZES,
-        metavar="WxH[,WxH]",
-        help="frame sizes (default 640x480,1280x720)",
-    )
-    parser.add_argument("--window", action="store_true", help="show the mirror in a window meanwhile")
-    parser.add_argument("--worker", choices=("pose", "naive"), help=argparse.SUPPRESS)
-    return parser
-
-
-def _sizes(text: str) -> tuple[tuple[int, int], ...]:
-    try:
-        sizes = tuple((int(w), int(h)) for w, h in (part.split("x") for part in text.split(",")))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 640x480,1280x720") from None
-    if any(min(size) < 64 for size in sizes):
-        raise argparse.ArgumentTypeError("frames must be at least 64 pixels wide and high")
-    return sizes
-
-
 @contextlib.contextmanager
-def _scratch() -> Iterator[Path]:
+def scratch() -> Iterator[Path]:
     """A private folder, short enough in path for sockets; it and its copies of the clip go at the end."""
     path = Path(tempfile.mkdtemp(prefix="fitting-mirror-bench-", dir="/tmp"))
     try:
@@ -120,7 +96,7 @@ def _scratch() -> Iterator[Path]:
 # The contestants ----------------------------------------------------------------------------------
 
 
-def _at_size(options: argparse.Namespace, folder: Path, width: int, height: int) -> dict[str, Run]:
+def _at_size(options: SpeedOptions, folder: Path, width: int, height: int) -> dict[str, Run]:
     name = f"{width}x{height}"
     clip = folder / f"{name}.mp4"
     print(f"{name}: preparing the clip", file=sys.stderr)
@@ -186,7 +162,7 @@ def set_rate(clip: Path, rate: float) -> None:
     part.replace(clip)
 
 
-def _mirror(options: argparse.Namespace, folder: Path, clip: Path, width: int, height: int) -> Run:
+def _mirror(options: SpeedOptions, folder: Path, clip: Path, width: int, height: int) -> Run:
     """The mirror's own processes under their supervisor, live."""
     config = _config(options, clip, width, height)
     log = logging.getLogger("mirror.bench")
@@ -218,7 +194,7 @@ def _mirror(options: argparse.Namespace, folder: Path, clip: Path, width: int, h
     )
 
 
-def _config(options: argparse.Namespace, clip: Path, width: int, height: int) -> Config:
+def _config(options: SpeedOptions, clip: Path, width: int, height: int) -> Config:
     return load(
         None,
         {
@@ -235,10 +211,9 @@ def _config(options: argparse.Namespace, clip: Path, width: int, height: int) ->
     )
 
 
-def _worker(what: str, clip: Path, options: argparse.Namespace) -> Run:
+def _worker(what: str, clip: Path, options: SpeedOptions) -> Run:
     """One of the others, in a process of its own."""
-    command = [*launch.command("workshop.bench.speed"), "--worker", what, "--clip", str(clip)]
-    command += ["--seconds", str(options.seconds), "--garment", options.garment]
+    command = [*launch.command("workshop.bench"), what, str(clip), options.garment, str(options.seconds)]
     done = subprocess.run(command, env=launch.environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
@@ -249,12 +224,13 @@ def _worker(what: str, clip: Path, options: argparse.Namespace) -> Run:
 # In the workers -----------------------------------------------------------------------------------
 
 
-def _work(options: argparse.Namespace) -> int:
+def work(what: str, clip: Path, garment: str, seconds: float) -> int:
+    """Measure one contestant on a clip, ``"pose"`` or ``"naive"``, and print its run as JSON."""
     from mirror.seccomp import deny_network
 
     deny_network()  # mediapipe would report its use
     os.environ.setdefault("GLOG_minloglevel", "2")
-    run = _pose_alone(options) if options.worker == "pose" else _naive(options)
+    run = _pose_alone(clip, seconds) if what == "pose" else _naive(clip, garment, seconds)
     print(json.dumps({"fps": run.fps, "latency_ms": run.latency_ms, "stage_ms": run.stage_ms}))
     return 0
 
@@ -266,7 +242,7 @@ def _looped(clip: Path) -> Iterator[Picture]:
                 yield np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
 
 
-def _pose_alone(options: argparse.Namespace) -> Run:
+def _pose_alone(clip: Path, seconds: float) -> Run:
     """The pose network with the mirror's options; decoding and conversion are not counted."""
     import mediapipe as mp
     from mediapipe.tasks.python import BaseOptions, vision
@@ -280,39 +256,39 @@ def _pose_alone(options: argparse.Namespace) -> Run:
     )
     times: list[float] = []
     begin = time.perf_counter()
-    for number, frame in enumerate(_looped(options.clip)):
+    for number, frame in enumerate(_looped(clip)):
         rgb = cv.cvtColor(frame, cv.COLOR_BGR2RGB)
         start = time.perf_counter()
         image = mp.Image(image_format=mp.ImageFormat.SRGB, data=rgb)
         landmarker.detect_for_video(image, number * 33)
-        if start - begin > max(1.0, _WARM_UP * options.seconds):
+        if start - begin > max(1.0, _WARM_UP * seconds):
             times.append(1e3 * (time.perf_counter() - start))
-        if sum(times) > 1e3 * options.seconds:
+        if sum(times) > 1e3 * seconds:
             break
     landmarker.close()
     return Run(fps=1e3 / float(np.mean(times)), latency_ms=times)
 
 
-def _naive(options: argparse.Namespace) -> Run:
+def _naive(clip: Path, garment: str, seconds: float) -> Run:
     """The naive mirror; its latency runs from the decoded frame to the finished picture."""
     from workshop.bench.naive import NaiveMirror
 
-    garment = load_garment(options.garment)
-    fabric = load_fabric(garment.default_fabric)
+    worn = load_garment(garment)
+    fabric = load_fabric(worn.default_fabric)
     mirror: NaiveMirror | None = None
     ends: list[float] = []
     latencies: list[float] = []
     begin = time.perf_counter()
-    for number, frame in enumerate(_looped(options.clip)):
+    for number, frame in enumerate(_looped(clip)):
         start = time.perf_counter()
         if mirror is None:
-            mirror = NaiveMirror(frame.shape[1], frame.shape[0], models.path(_POSE_MODEL), garment, fabric)
+            mirror = NaiveMirror(frame.shape[1], frame.shape[0], models.path(_POSE_MODEL), worn, fabric)
         mirror.dress(frame, number * 33)
         end = time.perf_counter()
-        if start - begin > max(1.0, _WARM_UP * options.seconds):
+        if start - begin > max(1.0, _WARM_UP * seconds):
             ends.append(end)
             latencies.append(1e3 * (end - start))
-            if len(ends) > 1 and ends[-1] - ends[0] > options.seconds:
+            if len(ends) > 1 and ends[-1] - ends[0] > seconds:
                 break
     if mirror is not None:
         mirror.close()
@@ -369,7 +345,3 @@ def table(results: dict[str, dict[str, Run]], summary: dict[str, float]) -> str:
         lines += [f"  median ms: {stages}", ""]
     lines += [f"{name:28} {value:8.3f}" for name, value in summary.items()]
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -13,10 +13,10 @@ from inference.fabric.lattice import LEVELS, NOISE, STYLE
 from inference.fabric.palette import parse_palette
 from inference.fabric.sample import Blend, fill_palette, interpolate, normal_map, sample
 from inference.fabric.weights import WEIGHTS
+from mirror.cli.app import main
 from mirror.errors import MirrorError
 from mirror.shading.colour import delta_e, to_lab
 from render.garments.fabric import load_fabric
-from workshop.train.fabric.commands import main
 
 _PALETTE = parse_palette("#7a1f1f,#10243f,#d8d0c0")
 _COLOURS = parse_palette("#7a1f1f,#10243f,#d8d0c0,#c9b030")
@@ -144,7 +144,7 @@ def test_palette_is_obeyed(shipped: FabricGenerator) -> None:
 def test_command_writes_a_fabric(tmp_path: Path) -> None:
     """`fabric sample` leaves a folder that the mirror wears at true scale."""
     out = tmp_path / "my_tartan"
-    arguments = ["sample", "--class", "tartan", "--palette", "#7a1f1f,#10243f", "--seed", "7"]
+    arguments = ["fabric", "sample", "--class", "tartan", "--palette", "#7a1f1f,#10243f", "--seed", "7"]
     assert main([*arguments, "--size", "256x128", "--out", str(out)]) == 0
     fabric = load_fabric(out)
     assert (fabric.name, fabric.fabric_class) == ("my_tartan", "tartan")
@@ -183,7 +183,7 @@ def test_bad_requests_give_one_line(
     """The operator reads one line that says what to mend, and nothing is written."""
     request = {"--class": "tartan", "--palette": "#7a1f1f,#10243f", "--seed": "7", "--size": "128"}
     request |= {"--out": str(tmp_path / "f")} | change
-    assert main(["sample", *(word for pair in request.items() for word in pair)]) == 1
+    assert main(["fabric", "sample", *(word for pair in request.items() for word in pair)]) == 1
     said = capsys.readouterr().err
     assert complaint in said
     assert said.count("\n") == 1

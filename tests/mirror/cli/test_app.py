@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mirror.cli.app import build_parser, main
+from mirror.cli.app import main
+from mirror.cli.table import COMMANDS, GROUPS, Panel
 from mirror.logs import log_file
 from mirror.ring import SHM, ring_prefix
 from mirror.runtime import is_alive
@@ -65,37 +66,72 @@ def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
-    assert "usage: mirror" in capsys.readouterr().err
+    assert "Usage: mirror" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     "command",
-    [
-        ["run"],
-        ["replay"],
-        ["start"],
-        ["stop"],
-        ["restart"],
-        ["status"],
-        ["logs"],
-        ["doctor"],
-        ["demo"],
-        ["install"],
-        ["garment", "list"],
-        ["garment", "show"],
-        ["fabric", "list"],
-        ["fabric", "wear"],
-        ["fabric", "weave"],
-        ["garment", "wear"],
-        ["evaluate", "fit"],
-    ],
+    [*(command.path.split() for command in COMMANDS), *([group.path] for group in GROUPS), []],
 )
 def test_every_command_has_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """A newcomer would have to read the source."""
-    with pytest.raises(SystemExit) as caught:
-        build_parser().parse_args([*command, "--help"])
-    assert caught.value.code == 0
-    assert " ".join(["usage: mirror", *command]) in capsys.readouterr().out
+    assert main([*command, "--help"]) == 0
+    assert " ".join(["Usage: mirror", *command]) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["garment", "--help"], ["evaluate", "--help"]]
+)
+def test_help_is_quick(arguments: list[str]) -> None:
+    """A glance at the help would load NumPy, OpenGL and every package, which takes seconds."""
+    script = (
+        "import sys; from mirror.cli.app import main; code = main(sys.argv[1:])\n"
+        "heavy = {'numpy', 'OpenGL', 'cv2', 'capture', 'inference', 'render', 'workshop'}\n"
+        "print(sorted(heavy & {name.partition('.')[0] for name in sys.modules}), file=sys.stderr)\n"
+        "sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+    assert "mirror" in done.stdout
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that no help names is not found, and a hidden one would puzzle the operator."""
+    said = {}
+    for words in ((), *((group.path,) for group in GROUPS)):
+        assert main([*words, "--help"]) == 0
+        said[words] = capsys.readouterr().out
+    for command in COMMANDS:
+        *first, last = command.path.split()
+        assert (f"│ {last} " in said[tuple(first)]) is not command.hidden
+    for panel in Panel:
+        assert panel.value in said[()]
+
+
+def test_broken_pipe_is_no_failure(tmp_path: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`mirror logs | head` would end in a traceback, or fail the script it stands in."""
+    environment = replace_table(tmp_path, "loop")
+    monkeypatch.setenv("XDG_STATE_HOME", environment["XDG_STATE_HOME"])
+    log_file(runtime).parent.mkdir(parents=True)
+    log_file(runtime).write_text("a line of the log\n" * 20_000)
+    with subprocess.Popen(
+        [*COMMAND, "logs", "-n", "20000", "--runtime", str(runtime)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stderr is not None
+        assert writer.stdout.readline() == b"a line of the log\n"
+        writer.stdout.close()
+        assert writer.stderr.read() == b""
+        assert writer.wait(DEADLINE_S) == 0
 
 
 def test_life_of_a_mirror(tmp_path: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +234,7 @@ def test_stop_ends_a_supervisor_that_does_not_answer(tmp_path: Path, runtime: Pa
     assert status is not None
     os.kill(status.pid, signal.SIGSTOP)
     script = (
-        "import sys; from mirror import cli_live; cli_live.STOP_S = 1.0\n"
+        "import sys; from mirror.cli import live; live.STOP_S = 1.0\n"
         "from mirror.cli.app import main; sys.exit(main(['stop', '--runtime', sys.argv[1]]))"
     )
     done = subprocess.run([sys.executable, "-c", script, str(runtime)], env=environment, check=False)

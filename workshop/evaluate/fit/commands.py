@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from mirror.cli.options import Figures
 from mirror.errors import MirrorError
 
 _FOOTAGE = Path(__file__).resolve().parents[4] / "shared" / "footage"
@@ -29,47 +31,53 @@ _COLUMNS = (
 )
 
 
-def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
-    """``mirror evaluate fit``'s arguments."""
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for pictures of the ten worst frames")
-    parser.add_argument("--quick", action="store_true", help="three scenes only, no real clips")
-    parser.add_argument("--scene", action="append", metavar="NAME", help="this scene only (may be repeated)")
-    parser.add_argument(
-        "--footage", type=Path, metavar="DIR", help="real clips with labels (default: ../shared/footage)"
-    )
-    parser.add_argument("--field-of-view", type=float, metavar="DEG", help="what the mirror is told")
-
-
-def evaluate(options: argparse.Namespace) -> int:
-    """Run ``mirror evaluate fit``."""
+def evaluate(
+    figures: Figures = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder for pictures of the ten worst frames."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Three scenes only, no real clips.")] = False,
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--scene", metavar="NAME", help="This scene only (may be repeated)."),
+    ] = None,
+    footage: Annotated[
+        Path | None,
+        typer.Option("--footage", metavar="DIR", help="Real clips with labels (default: ../shared/footage)."),
+    ] = None,
+    field_of_view: Annotated[
+        float | None, typer.Option("--field-of-view", metavar="DEG", help="What the mirror is told.")
+    ] = None,
+) -> int:
+    """Measure the fit on people whose bodies are known, and on labelled clips."""
     from workshop.evaluate.fit.evaluate import evaluate as run
     from workshop.synthetic.people.scenes import QUICK, all_scenes
 
-    if options.field_of_view is not None and not 20 <= options.field_of_view <= 140:
+    if field_of_view is not None and not 20 <= field_of_view <= 140:
         raise MirrorError("--field-of-view: 20 to 140 degrees")
     scenes = all_scenes()
-    wanted = options.scene or (QUICK if options.quick else None)
+    wanted = names or (QUICK if quick else None)
     if wanted is not None:
-        names = {scene.name for scene in scenes}
-        if unknown := [name for name in wanted if name not in names]:
-            raise MirrorError(f"no scene {', '.join(unknown)}; there are {', '.join(sorted(names))}")
+        known = {scene.name for scene in scenes}
+        if unknown := [name for name in wanted if name not in known]:
+            raise MirrorError(f"no scene {', '.join(unknown)}; there are {', '.join(sorted(known))}")
         scenes = [scene for scene in scenes if scene.name in wanted]
-    if options.footage is not None and not (options.footage / "truth").is_dir():
-        raise MirrorError(f"{options.footage} has no folder truth with label images")
-    clips = options.footage or (None if wanted is not None else _FOOTAGE)
+    if footage is not None and not (footage / "truth").is_dir():
+        raise MirrorError(f"{footage} has no folder truth with label images")
+    clips = footage or (None if wanted is not None else _FOOTAGE)
     result = run(
         scenes,
         clips=clips,
-        out=options.out,
-        field_of_view_deg=options.field_of_view,
+        out=out,
+        field_of_view_deg=field_of_view,
         say=lambda line: print(f"... {line}", file=sys.stderr, flush=True),
     )
     print(table(result))
-    if options.out is not None:
-        print(f"the worst frames are in {options.out}")
-    if options.json is not None:
-        options.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    if out is not None:
+        print(f"the worst frames are in {out}")
+    if figures is not None:
+        figures.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     return 0
 
 

@@ -13,8 +13,8 @@ import torch
 from inference.fabric.classes import NAMES
 from inference.fabric.generator import FabricGenerator
 from inference.fabric.weights import PRIORS, WEIGHTS
+from mirror.cli.app import main
 from workshop.train.fabric import train
-from workshop.train.fabric.commands import main
 from workshop.train.fabric.design_choice import Choice, Loom, _in_turn, _unevenness, choose, spread
 from workshop.train.fabric.network import Recogniser
 from workshop.train.fabric.swatches import SwatchSet, procedural_swatches
@@ -90,14 +90,14 @@ def test_choose_writes_weights_that_weave(tmp_path: Path, capsys: pytest.Capture
     data.save(run / "swatches.npz")
     before, _ = WEIGHTS.load(run / "fabric_gan.safetensors")
     out = tmp_path / "chosen.safetensors"
-    assert main(["choose", str(run), "--out", str(out), "--seed", "2"]) == 0
+    assert main(["fabric", "choose", str(run), "--out", str(out), "--seed", "2"]) == 0
     arrays, facts = WEIGHTS.load(out)
     assert np.array_equal(arrays["net.out.weight"], before["net.out.weight"])
     assert facts["trained_on"] == "a test"
     assert facts["designs"] == "mirror fabric choose DIR --share 0.3 --seed 2"
     assert FabricGenerator(out).facts["steps"] == "1"
-    assert main(["choose", str(run), "--share", "1.5"]) == 1
-    assert main(["choose", str(tmp_path / "none")]) == 1
+    assert main(["fabric", "choose", str(run), "--share", "1.5"]) == 1
+    assert main(["fabric", "choose", str(tmp_path / "none")]) == 1
     said = capsys.readouterr().err
     assert "give a share from 0 to 1" in said
     assert "not a set of swatches" in said

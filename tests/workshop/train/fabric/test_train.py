@@ -13,6 +13,7 @@ import pytest
 
 from inference.fabric.lattice import STYLE
 from inference.fabric.weights import WEIGHTS
+from mirror.cli.app import main
 from mirror.errors import MirrorError
 from workshop.train.fabric.swatches import SwatchSet, load_swatches
 
@@ -278,19 +279,20 @@ def test_two_processes_under_torchrun(tmp_path: Path) -> None:
     script.write_text(
         "import sys, hashlib\n"
         "from pathlib import Path\n"
-        "from workshop.train.fabric import commands, train\n"
+        "from mirror.cli.app import main\n"
+        "from workshop.train.fabric import train\n"
         "made = []\n"
         "trainer = train.train\n"
         "train.train = lambda *a, **k: made.append(trainer(*a, **k))\n"
-        "status = commands.main(sys.argv[1:])\n"
+        "status = main(sys.argv[1:])\n"
         "import os\n"
         "weights = b''.join(p.detach().numpy().tobytes() for p in made[0].generator.parameters())\n"
         "Path(os.environ['HASHES'], os.environ['RANK']).write_text(hashlib.sha256(weights).hexdigest())\n"
         "sys.exit(status)\n"
     )
     out = tmp_path / "run"
-    command = [sys.executable, str(script), "train", "--out", str(out), "--procedural", "1", "--steps", "2"]
-    command += ["--batch", "2", "--set", "warm_steps=1", "--threads", "1", "--quiet"]
+    command = [sys.executable, str(script), "fabric", "train", "--out", str(out), "--procedural", "1"]
+    command += ["--steps", "2", "--batch", "2", "--set", "warm_steps=1", "--threads", "1", "--quiet"]
     hashes = tmp_path / "hashes"
     hashes.mkdir()
     processes = []
@@ -321,17 +323,14 @@ def test_bad_settings_give_one_line(
     setting: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A slip in --set must be told before hours of training with another schedule than meant."""
-    from workshop.train.fabric.commands import main
-
-    words = ["train", "--out", str(tmp_path / "run"), "--procedural", "1", "--quiet", "--set", setting]
+    words = ["fabric", "train", "--out", str(tmp_path / "run"), "--procedural", "1", "--quiet"]
+    words += ["--set", setting]
     assert main(words) == 1
     assert said in capsys.readouterr().err
 
 
 def test_nothing_to_train_on(tmp_path: Path) -> None:
     """An empty swatch folder is named at once, not after an hour."""
-    from workshop.train.fabric.commands import main
-
     (tmp_path / "empty").mkdir()
-    arguments = ["train", "--out", str(tmp_path / "run"), "--swatches", str(tmp_path / "empty")]
+    arguments = ["fabric", "train", "--out", str(tmp_path / "run"), "--swatches", str(tmp_path / "empty")]
     assert main([*arguments, "--procedural", "1", "--quiet"]) == 1
