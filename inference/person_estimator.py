@@ -137,7 +137,7 @@ class PersonEstimator:
         if elapsed_s > LONG_AWAY_S:
             estimators.fitter.pose = None
         self._last_ns = t_source_ns
-        landmarks = observation.landmarks[:, [0, 1, 3]]
+        landmarks = observation.image_landmarks
         with timer("fit"):
             field = distance_field(observation.mask, width)
             shortest, longest = STEP_LIMITS_S

@@ -91,32 +91,6 @@ REGIONS: tuple[str, ...] = (
     "right_shin",
     "right_foot",
 )
-LANDMARKS: tuple[str, ...] = (
-    "nose",
-    *(f"left_{p}" for p in ("eye_inner", "eye", "eye_outer")),
-    *(f"right_{p}" for p in ("eye_inner", "eye", "eye_outer")),
-    "left_ear",
-    "right_ear",
-    "left_mouth",
-    "right_mouth",
-    *(
-        f"{side}_{p}"
-        for p in (
-            "shoulder",
-            "elbow",
-            "wrist",
-            "pinky",
-            "index",
-            "thumb",
-            "hip",
-            "knee",
-            "ankle",
-            "heel",
-            "foot_index",
-        )
-        for side in ("left", "right")
-    ),
-)
 _DEFAULT = Path(__file__).resolve().parent / "data" / "body.safetensors"
 
 
@@ -129,7 +103,7 @@ class BodyModel:
     ``shape_std`` (K,) the components' root-mean-square size in metres (how much each matters).
     ``skin_indices`` and ``skin_weights`` (V, 4), ``faces`` (F, 3) counter-clockwise from outside,
     ``region`` (V,) into ``REGIONS``. ``mean_landmarks`` (33, 3), ``landmark_basis`` (K, 33, 3):
-    MediaPipe's points in the rest pose, each rigid to the bone ``landmark_bone`` (33,).
+    the ``Landmark`` points in the rest pose, each rigid to the bone ``landmark_bone`` (33,).
     """
 
     vertices: F32

@@ -22,14 +22,13 @@ from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
 from inference.body.kinematics import Pose, Skeleton, exp_so3, log_so3, rotation_columns, swing_twist
+from inference.body.landmarks import HANDS, Landmark
 from inference.body.model import BONES, BodyModel
 from inference.fit.anatomy import OPTIMISED, Anatomy
 from inference.fit.initial_pose import first_guess
 from inference.fit.landmark_residuals import (
     FIT_TRUST,
-    HANDS,
     LANDMARK_SHIFT,
-    LEFT_LANDMARK,
     SCALE_BONES,
     add_trunk_lines,
     landmark_weight,
@@ -64,6 +63,7 @@ SIGMA_TURN[OPTIMISED.index("pelvis"), 1] = 0.10
 SIGMA_SHIFT = np.array([0.15, 0.15, 0.03])  # m the body moves in 1/30 s; depth is the noisy one
 MAX_TURN, MAX_SHIFT = 0.6, 0.8  # rad, m, a step
 
+_HANDS = list(HANDS)
 # Camera space from body space for someone who faces the camera.
 FACING = np.diag([1.0, -1.0, -1.0])
 
@@ -119,10 +119,10 @@ class BodyFitter:
         self._joint_basis = np.moveaxis(np.asarray(model.joint_basis, np.float64), 0, -1)  # (J, 3, K)
         self._landmark_bone = np.array(model.landmark_bone, int)
         self._landmark_basis = np.moveaxis(np.asarray(model.landmark_basis, np.float64), 0, -1)
-        self._landmark_shift = np.zeros((33, 3))
+        self._landmark_shift = np.zeros((len(Landmark), 3))
         for name, (bone, shift) in LANDMARK_SHIFT.items():
             for right, side in enumerate(("left", "right")):
-                landmark = LEFT_LANDMARK[name] + right
+                landmark = Landmark.of(side, name)
                 self._landmark_shift[landmark] = np.array([-1.0 if right else 1.0, 1.0, 1.0]) * shift
                 moving = bone if bone in BONES else f"{side}_{bone}"
                 self._landmark_bone[landmark] = BONES.index(moving)
@@ -286,8 +286,9 @@ class BodyFitter:
         # in the picture
         projection = self._projection(points, depth)
         residual = (self.intrinsics.project(points) - landmarks[:, :2]) * (depth / self.intrinsics.focal)
-        astray = np.full(33, ASTRAY_IMAGE)
-        astray[HANDS] += (ASTRAY_HAND - ASTRAY_IMAGE) * np.clip((landmarks[HANDS, 2] - 0.9) / 0.08, 0.0, 1.0)
+        astray = np.full(len(Landmark), ASTRAY_IMAGE)
+        surely = np.clip((landmarks[_HANDS, 2] - 0.9) / 0.08, 0.0, 1.0)
+        astray[_HANDS] += (ASTRAY_HAND - ASTRAY_IMAGE) * surely
         robust = 1.0 / (1.0 + (residual**2).sum(1) / astray**2)
         precision = np.repeat(weight * robust / SIGMA_IMAGE**2, 2)
         equations.add((projection @ jacobian).reshape(66, -1), residual.reshape(66), precision)

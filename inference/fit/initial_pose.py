@@ -8,13 +8,14 @@ import numpy as np
 
 from inference.body.camera import Intrinsics
 from inference.body.kinematics import Pose, Skeleton, align, exp_so3
+from inference.body.landmarks import HIPS, TRUNK, Landmark
 from inference.body.model import BONES
 from inference.fit.anatomy import OPTIMISED, Anatomy
 from mirror.types import F64
 
 HIPS_UNSEEN, LIMB_UNSEEN = 0.1, 0.2  # weights below which nothing is read from them
 NEAREST_M, FARTHEST_M = 0.4, 12.0
-TRUNK = (0, 11, 12, 23, 24)  # landmarks that say how far away the person is; a foreshortened arm does not
+PLACING = (Landmark.NOSE, *TRUNK)  # say how far away the person is; a foreshortened arm does not
 
 
 def first_guess(
@@ -27,30 +28,32 @@ def first_guess(
     metres in camera axes and ``weight`` (33,) 0..1 are the frame's.
     """
     local = np.tile(np.eye(3), (len(BONES), 1, 1))
-    up = (world[11] + world[12] - world[23] - world[24]) / 2
-    across = (world[11] - world[12]) + 0.5 * (world[23] - world[24])
-    if weight[[23, 24]].max() < HIPS_UNSEEN:  # stand upright
+    left_shoulder, right_shoulder, left_hip, right_hip = world[list(TRUNK)]
+    up = (left_shoulder + right_shoulder - left_hip - right_hip) / 2
+    across = (left_shoulder - right_shoulder) + 0.5 * (left_hip - right_hip)
+    if weight[list(HIPS)].max() < HIPS_UNSEEN:  # stand upright
         up = np.array([0.0, -1.0, 0.0]) * max(float(np.linalg.norm(up)), 0.1)
-        across = world[11] - world[12]
+        across = left_shoulder - right_shoulder
     y = up / np.linalg.norm(up)
     x = across - (across @ y) * y
     x /= np.linalg.norm(x) + 1e-9
     local[0] = np.stack([x, y, np.cross(x, y)], axis=1)
     pose = skeleton.forward(local, np.array([0.0, 0.0, 2.5]), joints)
-    for side, base in (("left", 0), ("right", 1)):
-        for part, start, end in (
-            ("upper_arm", 11, 13),
-            ("forearm", 13, 15),
-            ("thigh", 23, 25),
-            ("shin", 25, 27),
+    for side in ("left", "right"):
+        for part, near, far in (
+            ("upper_arm", "shoulder", "elbow"),
+            ("forearm", "elbow", "wrist"),
+            ("thigh", "hip", "knee"),
+            ("shin", "knee", "ankle"),
         ):
             bone = anatomy.bone(f"{side}_{part}")
-            if weight[[start + base, end + base]].min() < LIMB_UNSEEN:
+            start, end = Landmark.of(side, near), Landmark.of(side, far)
+            if weight[[start, end]].min() < LIMB_UNSEEN:
                 prior = OPTIMISED.index(f"{side}_{part}")
                 local[bone] = exp_so3(anatomy.prior_frame[prior].T @ anatomy.prior_mean[prior])
             else:
                 frame = pose.world[skeleton.parents[bone]]
-                target = frame.T @ (world[end + base] - world[start + base])
+                target = frame.T @ (world[end] - world[start])
                 local[bone] = align(anatomy.axis[bone], target)
             pose = skeleton.forward(local, pose.translation, joints)
     translation = place(points_of(pose) - pose.translation, camera, landmarks, weight)
@@ -61,9 +64,9 @@ def place(points: F64, camera: Intrinsics, landmarks: F64, weight: F64) -> F64:
     """Translation (3,) that best projects ``points`` (33, 3) of a posed body (linear least squares)."""
     ray = (landmarks[:, :2] - [camera.cx, camera.cy]) / camera.focal
     rows, right = [], []
-    importance = weight * np.where(np.isin(np.arange(33), TRUNK), 3.0, 0.3) + 1e-4
+    importance = weight * np.where(np.isin(np.arange(len(Landmark)), PLACING), 3.0, 0.3) + 1e-4
     for axis in range(2):
-        row = np.zeros((33, 3))
+        row = np.zeros((len(Landmark), 3))
         row[:, axis] = 1.0
         row[:, 2] = -ray[:, axis]
         rows.append(row * importance[:, None])

@@ -6,6 +6,7 @@ import numpy as np
 
 from inference.body.camera import Intrinsics
 from inference.body.kinematics import align
+from inference.body.landmarks import ARM_BONES, FACE, HIPS, LEG_BONES, SHOULDERS, TRUNK, Landmark
 from inference.fit.normal_equations import NormalEquations
 from mirror.types import F64
 
@@ -22,7 +23,7 @@ LANDMARK_TRUST = np.array(
 )
 # The same in the fit, beside that: features of a face lie where they lie on no two people alike, and pull the
 # whole body nearer than it is.
-FIT_TRUST = np.array([0.2] * 11 + [1.0] * 22)
+FIT_TRUST = np.where(np.isin(np.arange(len(Landmark)), FACE), 0.2, 1.0)
 # Where the network's landmarks lie against the joints of the body model: bone they move with, and metres
 # (outwards, up, forward) at rest on the mean body. It learnt from people who clicked on the tops of
 # shoulders, the front of the groin and kneecaps; measured by workshop/bake/landmark_offsets.py.
@@ -33,26 +34,19 @@ LANDMARK_SHIFT = {
     "knee": ("shin", (-0.004, -0.024, 0.010)),
     "ankle": ("foot", (-0.012, 0.024, 0.004)),
 }
-LEFT_LANDMARK = {"shoulder": 11, "elbow": 13, "hip": 23, "knee": 25, "ankle": 27}  # the right one is next
 # Lines of the trunk as sums of landmarks: shoulder to shoulder, hip to hip, and from hips to shoulders.
-LINES = np.zeros((3, 33))
-LINES[0, [11, 12]] = LINES[1, [23, 24]] = 1.0, -1.0
-LINES[2, [11, 12, 23, 24]] = 0.5, 0.5, -0.5, -0.5
+LINES = np.zeros((3, len(Landmark)))
+LINES[0, list(SHOULDERS)] = LINES[1, list(HIPS)] = 1.0, -1.0
+LINES[2, list(TRUNK)] = 0.5, 0.5, -0.5, -0.5
 UPRIGHT = np.array([0.0, -1.0, 0.0])
-HANDS = np.arange(15, 23)  # wrists and knuckles
 # World-landmark bones that tell the scale of the world landmarks against the model.
 SCALE_BONES = (
-    (11, 13),
-    (13, 15),
-    (12, 14),
-    (14, 16),
-    (11, 12),
-    (11, 23),
-    (12, 24),
-    (23, 25),
-    (24, 26),
-    (25, 27),
-    (26, 28),
+    *ARM_BONES,
+    *((near.mirrored, far.mirrored) for near, far in ARM_BONES),
+    SHOULDERS,
+    (Landmark.LEFT_SHOULDER, Landmark.LEFT_HIP),
+    (Landmark.RIGHT_SHOULDER, Landmark.RIGHT_HIP),
+    *((near.mirrored, far.mirrored) if right else (near, far) for near, far in LEG_BONES for right in (0, 1)),
 )
 
 
@@ -72,7 +66,7 @@ def turn_to_ray(landmarks: F64, weight: F64, camera: Intrinsics) -> F64:
     total = weight.sum() + 1e-6
     centre = (landmarks[:, :2] * weight[:, None]).sum(0) / total
     if total < 1.0:
-        centre = landmarks[[11, 12, 23, 24], :2].mean(0)
+        centre = landmarks[list(TRUNK), :2].mean(0)
     offset = centre - np.array([camera.cx, camera.cy])
     ray = np.array([offset[0], offset[1], camera.focal])
     return align(np.array([0.0, 0.0, 1.0]), ray)

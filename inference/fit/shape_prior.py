@@ -15,6 +15,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.body.landmarks import (
+    ANKLES,
+    ARM_BONES,
+    EARS,
+    ELBOWS,
+    EYES,
+    HIPS,
+    KNEES,
+    LEG_BONES,
+    MOUTH,
+    SHOULDERS,
+    WRISTS,
+    Landmark,
+)
 from inference.pose.distance_field import DistanceField
 from inference.weights import WeightsKind
 from mirror.types import F64, cv
@@ -23,30 +37,25 @@ SHIPPED = Path(__file__).resolve().parent / "data" / "shape_prior.safetensors"
 WEIGHTS = WeightsKind(
     some="weights of the physique", of="the physique", format="fitting-mirror-physique", version=2
 )
-_SHOULDERS, _HIPS, _KNEES, _ANKLES = (11, 12), (23, 24), (25, 26), (27, 28)
 _TRUNK_SEEN, _LIMB_SEEN = 0.6, 0.5  # visibility
 _FACING = 0.75  # depth over width, of the line between the shoulders: about 37 degrees from the front
 _UPRIGHT = 0.8  # of the line from hips to shoulders, its share that is upright
 _STANDING = 0.6  # of the trunk's length, that knees must lie below the hips to tell a thigh
 _LEVELS = np.array([0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.05, 1.2])  # down the trunk, from shoulders to hips
-_LIMBS = ((11, 13), (13, 15), (23, 25), (25, 27))  # of the left; the right ones are next
+_LIMBS = (*ARM_BONES, *LEG_BONES)  # of the left, and of the right
 _PLACES = np.array([0.35, 0.6, 0.85])  # along a limb
 _LONG = 0.25  # of the trunk, as a limb must be in the picture for its width to tell
 _STEPS = 48  # of a search for the mask's edge
 _REACH_TRUNK, _REACH_LIMB, _REACH_FACE = 1.6, 0.7, 0.5  # trunk lengths
 _LEAST_PX = 20.0  # of the trunk
 _BORDER_PX = 4.0  # of the frame, where the mask may be cut
-WORLD_BONES = (
-    ((11, 12),),
-    ((23, 24),),
-    ((7, 8),),
-    ((11, 13), (12, 14)),
-    ((13, 15), (14, 16)),
-    ((23, 25), (24, 26)),
-    ((25, 27), (26, 28)),
-)
-FACE = ((7, 8), (2, 5), (9, 10))
-FEATURES = len(_LEVELS) + len(_LIMBS) * len(_PLACES) + 4 + 2 + len(FACE) + 3 + len(WORLD_BONES) + 1 + 5
+_PAIRS = tuple(((near, far), (near.mirrored, far.mirrored)) for near, far in _LIMBS)
+_THIGHS, _SHINS = _PAIRS[2:]
+WORLD_BONES: tuple[tuple[tuple[Landmark, Landmark], ...], ...] = ((SHOULDERS,), (HIPS,), (EARS,), *_PAIRS)
+FACE_WIDTHS = (EARS, EYES, MOUTH)
+_NOSE_TO_MOUTH = tuple((Landmark.NOSE, corner) for corner in MOUTH)
+_ARM_ENDS = [*ELBOWS, *WRISTS]
+FEATURES = len(_LEVELS) + len(_LIMBS) * len(_PLACES) + 4 + 2 + len(FACE_WIDTHS) + 3 + len(WORLD_BONES) + 1 + 5
 CLIP = 3.0  # standard deviations, beyond which a feature tells no more
 
 
@@ -56,53 +65,54 @@ def describe(landmarks: F64, world: F64, field: DistanceField) -> F64 | None:
     ``landmarks`` (33, 3) px and visibility, ``world`` (33, 3) metres, ``field``: of the person mask.
     """
     xy, seen = landmarks[:, :2], landmarks[:, 2]
-    across = world[_SHOULDERS[0]] - world[_SHOULDERS[1]]
-    if seen[[*_SHOULDERS, *_HIPS]].min() < _TRUNK_SEEN or abs(across[2]) > _FACING * across[0]:
+    across = world[SHOULDERS[0]] - world[SHOULDERS[1]]
+    if seen[[*SHOULDERS, *HIPS]].min() < _TRUNK_SEEN or abs(across[2]) > _FACING * across[0]:
         return None
-    top, low = xy[list(_SHOULDERS)].mean(0), xy[list(_HIPS)].mean(0)
+    top, low = xy[list(SHOULDERS)].mean(0), xy[list(HIPS)].mean(0)
     trunk = float(np.linalg.norm(top - low))
-    rise = world[list(_SHOULDERS)].mean(0) - world[list(_HIPS)].mean(0)
+    rise = world[list(SHOULDERS)].mean(0) - world[list(HIPS)].mean(0)
     height = float(np.linalg.norm(rise))
     if trunk < _LEAST_PX or -rise[1] < _UPRIGHT * height:
         return None
     up = (top - low) / trunk
     side = np.array([-up[1], up[0]])
 
-    def apart(pairs: tuple[tuple[int, int], ...]) -> float:
+    def apart(pairs: tuple[tuple[Landmark, Landmark], ...]) -> float:
         return float(np.mean([np.linalg.norm(xy[i] - xy[j]) for i, j in pairs])) / trunk
 
     places = top + _LEVELS[:, None] * (low - top)
     levels = _widths(field, places, np.broadcast_to(side, places.shape), _REACH_TRUNK * trunk).sum(0) / trunk
     size = np.array(field.value.shape[::-1]) / field.scale
     levels[((places < _BORDER_PX) | (places > size - _BORDER_PX)).any(1)] = np.nan
-    hand = (xy[[13, 14, 15, 16]] - top) / trunk
-    hand[seen[[13, 14, 15, 16]] < _LIMB_SEEN] = np.nan
-    face = _widths(field, xy[None, 7] / 2 + xy[None, 8] / 2, side[None], _REACH_FACE * trunk).sum(0) / trunk
-    down = -(xy[list(_KNEES)] - xy[list(_HIPS)]) @ up / trunk
-    legs = seen[list(_KNEES)].min() > _LIMB_SEEN and down.min() > _STANDING
-    shins = legs and seen[list(_ANKLES)].min() > _LIMB_SEEN
-    nose = float(np.linalg.norm(xy[0] - top)) / trunk
+    hand = (xy[_ARM_ENDS] - top) / trunk
+    hand[seen[_ARM_ENDS] < _LIMB_SEEN] = np.nan
+    left_ear, right_ear = (xy[None, ear] for ear in EARS)
+    face = _widths(field, left_ear / 2 + right_ear / 2, side[None], _REACH_FACE * trunk).sum(0) / trunk
+    down = -(xy[list(KNEES)] - xy[list(HIPS)]) @ up / trunk
+    legs = seen[list(KNEES)].min() > _LIMB_SEEN and down.min() > _STANDING
+    shins = legs and seen[list(ANKLES)].min() > _LIMB_SEEN
+    nose = float(np.linalg.norm(xy[Landmark.NOSE] - top)) / trunk
     values = [
         *levels,
         *_limb_widths(field, xy, seen, trunk).ravel(),
         *np.abs(hand @ side),
         *np.abs(hand[2:] @ up),
-        *(apart((pair,)) for pair in FACE),
+        *(apart((pair,)) for pair in FACE_WIDTHS),
         float(face[0]),
         nose,
-        apart(((0, 9), (0, 10))),
+        apart(_NOSE_TO_MOUTH),
         *(_world_length(world, seen, bones) / height for bones in WORLD_BONES),
         height,
-        apart((_SHOULDERS,)),
-        apart((_HIPS,)),
-        apart(((23, 25), (24, 26))) if legs else np.nan,
-        apart(((25, 27), (26, 28))) if shins else np.nan,
+        apart((SHOULDERS,)),
+        apart((HIPS,)),
+        apart(_THIGHS) if legs else np.nan,
+        apart(_SHINS) if shins else np.nan,
         float(rise[2]) / height,
     ]
     return np.array(values)
 
 
-def _world_length(world: F64, seen: F64, bones: tuple[tuple[int, int], ...]) -> float:
+def _world_length(world: F64, seen: F64, bones: tuple[tuple[Landmark, Landmark], ...]) -> float:
     """Mean length in metres of these bones; NaN unless all their ends are seen: else it is invented."""
     if min(seen[list(bone)].min() for bone in bones) < _LIMB_SEEN:
         return float("nan")
@@ -111,7 +121,7 @@ def _world_length(world: F64, seen: F64, bones: tuple[tuple[int, int], ...]) -> 
 
 def _limb_widths(field: DistanceField, xy: F64, seen: F64, trunk: float) -> F64:
     """Twice the nearer edge's distance, (limb, place) in trunk lengths: mean of left and right, or NaN."""
-    ends = np.array([(i + right, j + right) for i, j in _LIMBS for right in (0, 1)])
+    ends = np.array([ends for pair in _PAIRS for ends in pair])
     along = xy[ends[:, 1]] - xy[ends[:, 0]]
     length = np.linalg.norm(along, axis=1)
     tells = (seen[ends].min(1) > _LIMB_SEEN) & (length > _LONG * trunk)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
+from inference.body.landmarks import ELBOWS, MOUTH, SHOULDERS, TRUNK, WRISTS, Landmark
 from inference.body.model import BONES
 from inference.fit.fitter import Fit
 from inference.parts.colour_model import CLOTH, HAIR, ROOM, SKIN, ColourModel, colour_bins
@@ -20,9 +21,10 @@ _BEHIND_M = (0.0, 0.03)  # a forearm so much deeper than the other, where they c
 _STEADY = 0.25  # of a new frame in what is believed of that
 _SEEN = 0.25  # visibility from which a hand is drawn
 _BEYOND_M, _SEEN_BEYOND = 0.04, 0.7  # the same of one that is so much deeper than the trunk: it may hide it
-_TRUNK = (11, 12, 23, 24)
-_SHOULDER, _ELBOW, _WRIST, _PINKY, _INDEX, _THUMB = 11, 13, 15, 17, 19, 21
-_MOUTH = (9, 10)
+# Of the left and the right arm.
+_PINKIES, _INDICES, _THUMBS = (
+    (Landmark.of("left", part), Landmark.of("right", part)) for part in ("pinky", "index", "thumb")
+)
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,12 @@ class HandMasks:
     def _draw_hand(self, masks: Picture, view: View, colours: ColourModel, side: int) -> None:
         points, visibility, fit = view.points, view.visibility, view.fit
         elbow, wrist, pinky, index, thumb = (
-            points[k + side] for k in (_ELBOW, _WRIST, _PINKY, _INDEX, _THUMB)
+            points[pair[side]] for pair in (ELBOWS, WRISTS, _PINKIES, _INDICES, _THUMBS)
         )
-        deeper = float(fit.landmark_points[_WRIST + side, 2] - fit.landmark_points[list(_TRUNK), 2].mean())
-        if visibility[_WRIST + side] < (_SEEN if deeper < _BEYOND_M else _SEEN_BEYOND):
+        deeper = float(fit.landmark_points[WRISTS[side], 2] - fit.landmark_points[list(TRUNK), 2].mean())
+        if visibility[WRISTS[side]] < (_SEEN if deeper < _BEYOND_M else _SEEN_BEYOND):
             return
-        depth = max(float(fit.landmark_points[_WRIST + side, 2]), 0.3)
+        depth = max(float(fit.landmark_points[WRISTS[side], 2]), 0.3)
         stature = _stature(fit)
         length = _LENGTH_M * stature * self._intrinsics.focal * view.scale / depth
         knuckles = (pinky + index) / 2
@@ -106,7 +108,7 @@ class HandMasks:
         drawn = np.minimum(np.rint(mask * 255.0).astype(np.uint8), person)
         masks[box][..., 2] = np.maximum(masks[box][..., 2], drawn)
         core = (away < 0.06) & (colour > -0.5) & (person > 200)
-        if self._frames % _LEARN_EVERY == 1 and visibility[_WRIST + side] > 0.7:
+        if self._frames % _LEARN_EVERY == 1 and visibility[WRISTS[side]] > 0.7:
             colours.learn(SKIN, bins[core], 0.08)
 
     @staticmethod
@@ -120,27 +122,25 @@ class HandMasks:
         limbs, other = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         wide = max(1, round(2 * _ARM_M * px_per_m))
         for arm in (0, 1):
-            shoulder, elbow, wrist = (pixel(points[k + arm]) for k in (_SHOULDER, _ELBOW, _WRIST))
+            shoulder, elbow, wrist = (pixel(points[pair[arm]]) for pair in (SHOULDERS, ELBOWS, WRISTS))
             cv.line(limbs, shoulder, elbow, 1, wide)
             if arm != side:
                 cv.line(limbs, elbow, wrist, 1, wide)
                 cv.line(other, elbow, wrist, 1, wide)
-        chin = points[list(_MOUTH)].mean(0)
-        pit = points[[_SHOULDER, _SHOULDER + 1]].mean(0)
+        chin = points[list(MOUTH)].mean(0)
+        pit = points[list(SHOULDERS)].mean(0)
         cv.line(limbs, pixel(chin), pixel(pit), 1, max(1, round(2 * _NECK_M * px_per_m)))
         return limbs, other
 
     def _passes_behind(self, points: F64, fit: Fit, px_per_m: float, side: int) -> float:
         """How sure it is, 0..1, that this forearm passes behind the other one."""
-        ours, theirs = (
-            np.linspace(points[_ELBOW + arm], points[_WRIST + arm], 7) for arm in (side, 1 - side)
-        )
+        ours, theirs = (np.linspace(points[ELBOWS[arm]], points[WRISTS[arm]], 7) for arm in (side, 1 - side))
         gap = np.linalg.norm(ours[:, None] - theirs[None], axis=-1)
         met = gap.min(axis=1) < _ARM_M * px_per_m
         now = 0.0
         if met.any():
             z = fit.landmark_points[:, 2]
-            depth, other = (np.linspace(z[_ELBOW + arm], z[_WRIST + arm], 7) for arm in (side, 1 - side))
+            depth, other = (np.linspace(z[ELBOWS[arm]], z[WRISTS[arm]], 7) for arm in (side, 1 - side))
             deeper = float((depth - other[gap.argmin(axis=1)])[met].mean())
             now = float(np.clip((deeper - _BEHIND_M[0]) / (_BEHIND_M[1] - _BEHIND_M[0]), 0.0, 1.0))
         self._behind[side] += _STEADY * (now - self._behind[side])

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
+from inference.body.landmarks import EYES, HIPS, KNEES, MOUTH, SHOULDERS, TRUNK, Landmark
 from inference.body.model import BONES, REGIONS, BodyModel
 from inference.fit.fitter import Fit
 from inference.parts.colour_model import CLOTH, HAIR, ROOM, SKIN, TROUSERS, ColourModel, colour_bins
@@ -37,6 +38,11 @@ _NEITHER = 128  # in the worn clothes' channel
 # where hair may have its colour.
 CUFF, COLLAR = (0.5, 0.65), (0.85, 0.95)
 
+# Wrist and knuckle of each hand.
+_INDEX_FINGERS, _LITTLE_FINGERS = (
+    tuple((Landmark.of(side, "wrist"), Landmark.of(side, finger)) for side in ("left", "right"))
+    for finger in ("index", "pinky")
+)
 HEAD_BONE = BONES.index("head")
 
 
@@ -145,7 +151,7 @@ class OcclusionMasks:
         cv.fillConvexPoly(skull, np.rint(hull).astype(np.int32), 255)
         grown = cv.dilate(skull, np.ones((3, 3), np.uint8), iterations=max(1, round(0.10 * head_px)))
         reach = np.zeros(shape, bool)
-        x0, y0, x1, y1 = box_of(np.concatenate([hull, points[[11, 12, 23, 24]]]), 0.4 * head_px, shape)
+        x0, y0, x1, y1 = box_of(np.concatenate([hull, points[list(TRUNK)]]), 0.4 * head_px, shape)
         if x1 - x0 < 4 or y1 - y0 < 4:
             return
         reach[y0:y1, x0:x1] = True
@@ -153,18 +159,18 @@ class OcclusionMasks:
         bins = colour_bins(small[box])
         face = np.zeros(shape, np.uint8)
         if facing:
-            centre = points[[2, 5, 9, 10]].mean(0)
-            span = max(float(np.linalg.norm(points[[2, 5]].mean(0) - points[[9, 10]].mean(0))), 2.0)
+            centre = points[[*EYES, *MOUTH]].mean(0)
+            span = max(float(np.linalg.norm(points[list(EYES)].mean(0) - points[list(MOUTH)].mean(0))), 2.0)
             cv.circle(face, pixel(centre), max(2, round(0.85 * span)), 255, -1)
-            for eye in (2, 5):
+            for eye in EYES:
                 cv.circle(face, pixel(points[eye]), max(1, round(0.28 * span)), 0, -1)
             core = (face > 0) & (skull > 0) & solid
             self.colours.learn(SKIN, bins[core[box]], rate)
         oval = cv.dilate(face, np.ones((3, 3), np.uint8), iterations=max(1, round(0.06 * head_px)))
         crown = (grown > 0) & (oval == 0) & solid
         if facing:  # ears, jaw and neck are no hair: take what lies above the brows
-            brow = points[[2, 5]].mean(0)
-            chin = points[[9, 10]].mean(0)
+            brow = points[list(EYES)].mean(0)
+            chin = points[list(MOUTH)].mean(0)
             upward = brow - chin
             rows, columns = np.ogrid[y0:y1, x0:x1]
             above = (columns - brow[0]) * upward[0] + (rows - brow[1]) * upward[1] > 0.75 * float(
@@ -173,11 +179,11 @@ class OcclusionMasks:
             crown[box] &= above
         self.colours.learn(HAIR, bins[crown[box]], rate)
         chest = np.zeros(shape, np.uint8)
-        corners = points[[11, 12, 24, 23]]
+        corners = points[[*SHOULDERS, *reversed(HIPS)]]
         middle = corners.mean(0)
         quad = middle + np.array([0.85, 0.85]) * (corners - middle)
         cv.fillConvexPoly(chest, np.rint(quad).astype(np.int32), 255)
-        for wrist, knuckle in ((15, 19), (16, 20), (15, 17), (16, 18)):
+        for wrist, knuckle in (*_INDEX_FINGERS, *_LITTLE_FINGERS):
             cv.line(chest, pixel(points[wrist]), pixel(points[knuckle]), 0, max(3, round(0.8 * head_px)))
         chest[grown > 0] = 0
         worn = bins[((chest > 0) & solid)[box]]
@@ -193,11 +199,11 @@ class OcclusionMasks:
         self, small: Picture, solid: NDArray[np.bool_], points: F64, head_px: float, rate: float
     ) -> None:
         thighs = np.zeros(solid.shape, np.uint8)
-        for hip, knee in ((23, 25), (24, 26)):
+        for hip, knee in zip(HIPS, KNEES, strict=True):
             # Below any hem, and not the hands that hang there.
             upper, lower = (points[hip] + s * (points[knee] - points[hip]) for s in (0.45, 0.95))
             cv.line(thighs, pixel(upper), pixel(lower), 255, max(2, round(0.35 * head_px)))
-        for wrist, knuckle in ((15, 19), (16, 20)):
+        for wrist, knuckle in _INDEX_FINGERS:
             cv.line(thighs, pixel(points[wrist]), pixel(points[knuckle]), 0, max(3, round(0.8 * head_px)))
         worn = small[(thighs > 0) & solid][None]
         if worn.size:

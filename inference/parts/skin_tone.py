@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from inference.body.camera import Intrinsics
-from inference.body.model import LANDMARKS, REGIONS, BodyModel
+from inference.body.landmarks import EYES, MOUTH
+from inference.body.model import REGIONS, BodyModel
 from inference.body.surface import vertex_normals
 from inference.fit.fitter import Fit
 from inference.parts.colour_model import UNLIKE, ColourModel, colour_bins
@@ -34,10 +35,7 @@ class SkinTone:
         self._intrinsics = intrinsics
         head = np.flatnonzero(np.asarray(model.region) == REGIONS.index("head"))
         place = model.vertices[head]
-        eyes, mouth = (
-            model.mean_landmarks[[LANDMARKS.index(f"{side}_{name}") for side in ("left", "right")]].mean(0)
-            for name in ("eye", "mouth")
-        )
+        eyes, mouth = (model.mean_landmarks[list(pair)].mean(0) for pair in (EYES, MOUTH))
         # Cheeks and nose: no beard, no brows, no hair; glasses do not cover half of it.
         span = float(eyes[1] - mouth[1])
         low, high = float(mouth[1]) + 0.1 * span, float(eyes[1]) - 0.15 * span

@@ -9,20 +9,31 @@ import cv2
 import numpy as np
 
 from inference.body.camera import Intrinsics
+from inference.body.landmarks import (
+    ANKLES,
+    ARM_BONES,
+    ELBOWS,
+    HIPS,
+    KNEES,
+    LEG_BONES,
+    MIRRORED,
+    SHOULDERS,
+    TRUNK,
+    WRISTS,
+)
 from inference.pose.distance_field import DistanceField
 from mirror.types import F64
 
-JOINTS = (11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)  # left and right: shoulder, elbow, wrist, hip, ...
+JOINTS = (*SHOULDERS, *ELBOWS, *WRISTS, *HIPS, *KNEES, *ANKLES)  # left and right in turn
 # The landmark that a joint's limb comes from; shoulders and hips are seen along the trunk.
-_FROM = {13: 11, 14: 12, 15: 13, 16: 14, 25: 23, 26: 24, 27: 25, 28: 26}
-_TRUNK = (11, 12, 23, 24)
+_FROM = {far: near for near, far in (*ARM_BONES, *LEG_BONES)}
+_FROM |= {far.mirrored: near.mirrored for far, near in _FROM.items()}
 # Where the mask is looked at: metres along and across the limb.
 _LOOKS: tuple[tuple[float, float], ...] = ((0.0, 0.0), (0.0, 0.06), (0.0, -0.06), (0.0, 0.13), (0.0, -0.13))
 _LOOKS += ((0.1, 0.06), (0.1, -0.06), (-0.1, 0.06), (-0.1, -0.06))
 _NEAR_M = 0.1  # distances to the mask's edge saturate beyond it
 _SHORT_M = 0.06  # a limb that looks shorter has no sure direction
 _BORDER_M = 0.4  # distances to the picture's border saturate beyond it
-_OTHER = np.array([0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(n + 1 if n % 2 else n - 1 for n in range(11, 33))])
 _OTHER_JOINT = np.arange(len(JOINTS)) ^ 1
 _EDGES = [2, 1, 0, 3]  # left, top, right, bottom in a mirror
 _SHAPES = ((33, 2), (33, 3), (33,), (2,), (1,), (4,), (len(JOINTS), 4), (len(JOINTS), len(_LOOKS)))
@@ -53,13 +64,13 @@ def features(
     ``landmarks`` (33, 3) x px, y px, visibility; ``world`` (33, 3) as ``inference.pose.tracker`` has them;
     ``weight`` (33,) 0..1 how far each is believed.
     """
-    if field is None or weight[list(_TRUNK)].min() <= 0.0:
+    if field is None or weight[list(TRUNK)].min() <= 0.0:
         return None
     scale = scale_of(landmarks, world, weight)
     if not 10.0 < scale < 5000.0:
         return None
     place = landmarks[:, :2]
-    centre = place[list(_TRUNK)].mean(0)
+    centre = place[list(TRUNK)].mean(0)
     local = (place - centre) / scale
     middle = np.array([camera.cx, camera.cy])
     ray = (centre - middle) / camera.focal
@@ -94,9 +105,9 @@ def mirrored(values: F64) -> F64:
     """Features (N, COUNT) of the same people seen in a looking glass."""
     local, world, visible, ray, scale, edges, near, about = parts(values)
     turned = (
-        local[:, _OTHER] * [-1.0, 1.0],
-        world[:, _OTHER] * [-1.0, 1.0, 1.0],
-        visible[:, _OTHER],
+        local[:, MIRRORED] * [-1.0, 1.0],
+        world[:, MIRRORED] * [-1.0, 1.0, 1.0],
+        visible[:, MIRRORED],
         ray * [-1.0, 1.0],
         scale,
         edges[:, _EDGES],
@@ -115,7 +126,8 @@ def mirrored_joints(offsets: F64) -> F64:
 
 def _about(local: F64, centre: F64, scale: float, field: DistanceField) -> F64:
     """(12, looks) how far off the mask's edge is about each joint: -1 well within, 1 well outside."""
-    trunk = (local[11] + local[12] - local[23] - local[24]) / 2
+    left_shoulder, right_shoulder, left_hip, right_hip = local[list(TRUNK)]
+    trunk = (left_shoulder + right_shoulder - left_hip - right_hip) / 2
     along = np.empty((len(JOINTS), 2))
     for row, joint in enumerate(JOINTS):
         along[row] = local[joint] - local[_FROM[joint]] if joint in _FROM else -trunk

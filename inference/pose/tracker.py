@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.body.landmarks import HIPS, SHOULDERS, TRUNK, Landmark
 from inference.resize import WORKING_SIDE, resize
 from mirror.errors import MirrorError
 from mirror.types import F64, Picture, cv
 
-NOSE, LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP = 0, 11, 12, 23, 24
+_TORSO = (*SHOULDERS, *reversed(HIPS))  # once around
 FORGET_S = 1.2  # a person who was away for longer is a new person
 SUSPECT_LOOKS = (2, 8, 20, 40)  # odd frames in a row at which everybody is looked at: a look is dear
 BELIEVE_FRAMES = SUSPECT_LOOKS[-1]  # nobody else there so far: the new colours are believed
@@ -54,6 +55,11 @@ class Observation:
     mask: Picture
     person: int
 
+    @property
+    def image_landmarks(self) -> F64:
+        """(33, 3) x px, y px, visibility."""
+        return self.landmarks[:, [0, 1, 3]]
+
 
 @dataclass(frozen=True)
 class Neighbour:
@@ -68,9 +74,10 @@ class Neighbour:
 
 def torso(landmarks: F64) -> tuple[F64, float]:
     """Centre (2,) px and length px of the torso (the longer of its height and shoulder width)."""
-    shoulders = (landmarks[LEFT_SHOULDER, :2] + landmarks[RIGHT_SHOULDER, :2]) / 2
-    hips = (landmarks[LEFT_HIP, :2] + landmarks[RIGHT_HIP, :2]) / 2
-    width = np.linalg.norm(landmarks[LEFT_SHOULDER, :2] - landmarks[RIGHT_SHOULDER, :2])
+    left_shoulder, right_shoulder, left_hip, right_hip = landmarks[list(TRUNK), :2]
+    shoulders = (left_shoulder + right_shoulder) / 2
+    hips = (left_hip + right_hip) / 2
+    width = np.linalg.norm(left_shoulder - right_shoulder)
     length = max(float(np.linalg.norm(shoulders - hips)), 1.2 * float(width))
     return (shoulders + hips) / 2, length
 
@@ -87,9 +94,9 @@ def plausible(landmarks: F64, mask: Picture | None, size: tuple[int, int]) -> bo
     _, length = torso(landmarks)
     if length < MIN_TORSO * min(height, width):
         return False
-    if landmarks[[NOSE, LEFT_SHOULDER, RIGHT_SHOULDER], 3].max() < 0.3:
+    if landmarks[[Landmark.NOSE, *SHOULDERS], 3].max() < 0.3:
         return False
-    corners = landmarks[[LEFT_SHOULDER, RIGHT_SHOULDER, RIGHT_HIP, LEFT_HIP, LEFT_SHOULDER], :2]
+    corners = landmarks[[*_TORSO, _TORSO[0]], :2]
     line = (corners[:-1, None] + ALONG * (corners[1:] - corners[:-1])[:, None]).reshape(-1, 2)
     column, row = line.astype(int).T
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
@@ -100,7 +107,7 @@ def plausible(landmarks: F64, mask: Picture | None, size: tuple[int, int]) -> bo
 
 def torso_colours(frame: Picture, landmarks: F64) -> NDArray[np.float32] | None:
     """Normalised hue-saturation-value histogram of the torso; None where too little shows."""
-    corners = landmarks[[LEFT_SHOULDER, RIGHT_SHOULDER, RIGHT_HIP, LEFT_HIP], :2]
+    corners = landmarks[list(_TORSO), :2]
     centre = corners.mean(0)
     corners = centre + 0.8 * (corners - centre)
     low = np.floor(corners.min(0)).astype(int).clip(0)
@@ -377,7 +384,7 @@ def neighbours(faces: list[tuple[float, float, float]], person: F64, moved: floa
     their shirt, or somebody before them, whom nothing could be painted over without the person.
     """
     height = torso(person)[1]
-    own_x = person[[LEFT_SHOULDER, RIGHT_SHOULDER, NOSE], 0]
+    own_x = person[[*SHOULDERS, Landmark.NOSE], 0]
     others = []
     for x, y, width in faces:
         apart = max(own_x.min() - x, x - own_x.max(), 0.0)
@@ -394,7 +401,7 @@ def _without(frame: Picture, person: F64, others: list[Neighbour]) -> Picture:
         return frame
     frame = frame.copy()
     centre, length = torso(person)
-    shoulders = person[[LEFT_SHOULDER, RIGHT_SHOULDER], 0]
+    shoulders = person[list(SHOULDERS), 0]
     for other in others:
         left, right = other.left, other.right
         middle = (centre[0] + other.x) / 2

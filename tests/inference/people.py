@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
 from inference.body.kinematics import exp_so3
+from inference.body.landmarks import HIPS, Landmark
 from inference.body.model import BONES, BodyModel
 from inference.fit.fitter import FACING
 from mirror.types import F64
@@ -49,10 +50,10 @@ def person(
     matrices = model.pose(rotations, joints, np.asarray(place, np.float32) - joints[0])
     placed = model.skinned(vertices, matrices).astype(np.float64)
     points = model.posed_landmarks(model.landmarks(shape), matrices).astype(np.float64)
-    pixels = CAMERA.project(points) + noise_px * rng.normal(size=(33, 2))
-    hips = points[[23, 24]].mean(0)
+    pixels = CAMERA.project(points) + noise_px * rng.normal(size=(len(Landmark), 2))
+    hips = points[list(HIPS)].mean(0)
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     outline = np.rint(CAMERA.project(placed)).astype(np.int32)
     for face in model.faces:
         cv2.fillConvexPoly(mask, outline[face], 255)
-    return Person(np.c_[pixels, np.full(33, 0.99)], points - hips, mask, points, placed)
+    return Person(np.c_[pixels, np.full(len(Landmark), 0.99)], points - hips, mask, points, placed)

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
+from inference.body.landmarks import Landmark
 from inference.body.model import BONES, BodyModel
 from inference.person_estimator import PersonEstimator
 from inference.pose.tracker import Observation, PoseTracker
@@ -104,9 +105,9 @@ def test_a_person_becomes_a_body_with_masks_and_light(feeder: Feeder) -> None:
     assert len(body.landmarks) == 33
     bones = np.frombuffer(body.bone_transforms, np.float32).reshape(len(BONES), 3, 4)
     assert np.isfinite(bones).all()
-    head = bones[BONES.index("head")] @ np.append(BodyModel.load().mean_landmarks[0], 1.0)
+    head = bones[BONES.index("head")] @ np.append(BodyModel.load().mean_landmarks[Landmark.NOSE], 1.0)
     x = head[0] / head[2] * body.intrinsics[0] + body.intrinsics[2]
-    assert abs(x - body.landmarks[0][0]) < 20
+    assert abs(x - body.landmarks[Landmark.NOSE][0]) < 20
     assert body.masks is not None
     masks = RingReader().read(body.masks)
     assert masks.shape[2] == 4
@@ -174,7 +175,13 @@ def test_landmarks_of_two_people_dress_nobody() -> None:
     estimator = PersonEstimator(model, 60.0)
     alone = person(model)
     mixed = alone.landmarks.copy()
-    mixed[[12, 14, 16, 24], 0] += (150.0, -120.0, 190.0, -140.0)
+    right = [Landmark.of("right", part) for part in ("shoulder", "elbow", "wrist", "hip")]
+    mixed[right, 0] += (
+        150.0,
+        -120.0,
+        190.0,
+        -140.0,
+    )
     frame = np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
     shown = []
     for index in range(11):

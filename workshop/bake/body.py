@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from inference.body.model import BONES, LANDMARKS, PARENTS, REGIONS
+from inference.body.landmarks import Landmark
+from inference.body.model import BONES, PARENTS, REGIONS
 from mirror.types import F64, I64
 from workshop.bake import measures as bake_measures
 from workshop.bake import mesh
@@ -216,7 +217,7 @@ def _landmarks(
         return point
 
     points, bones = [], []
-    for name in LANDMARKS:
+    for name in (mark.label for mark in Landmark):
         side, part = _side(name)
         sign, ending = (1, ".L") if side == "left_" else (-1, ".R")
         bone = "head"
@@ -353,7 +354,7 @@ def bake(samples: Samples) -> tuple[dict[str, Any], dict[str, str], dict[str, An
         "components": COMPONENTS,
         "bones": list(BONES),
         "regions": list(REGIONS),
-        "landmarks": list(LANDMARKS),
+        "landmarks": [mark.label for mark in Landmark],
         "measures": list(measures),
         "measures_rms_m": np.sqrt(((fitted - np.stack(list(measures.values()), 1)) ** 2).mean(0))
         .round(4)

@@ -14,8 +14,9 @@ import argparse
 
 import numpy as np
 
+from inference.body.landmarks import Landmark
 from inference.body.model import BONES, BodyModel
-from inference.fit.landmark_residuals import LANDMARK_SHIFT, LEFT_LANDMARK
+from inference.fit.landmark_residuals import LANDMARK_SHIFT
 from mirror.types import F64
 from render.gpu import gl
 from workshop.synthetic.people.bodies import TrueBody, of_one_shape
@@ -75,7 +76,7 @@ def offsets(seen: list[tuple[float, F64, F64, F64, F64]], name: str) -> tuple[F6
             joint = BONES.index(f"{side}_{JOINTS[name]}")
             moving = LANDMARK_SHIFT[name][0]
             bone = BONES.index(moving if moving in BONES else f"{side}_{moving}")
-            x, y, _, visibility = landmarks[LEFT_LANDMARK[name] + (side == "right")]
+            x, y, _, visibility = landmarks[Landmark.of(side, name)]
             if visibility < 0.5:
                 continue
             point = skin[joint, :, :3] @ joints[joint] + skin[joint, :, 3]

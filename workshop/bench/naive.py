@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.body.landmarks import HIPS, SHOULDERS
 from mirror.types import Picture, cv
 from render.garments.fabric import Fabric
 from render.garments.garment import Garment
@@ -23,7 +24,6 @@ import trimesh
 from PIL import Image
 
 _FOCAL = 0.87  # of the picture's width
-_SHOULDERS, _HIPS = (11, 12), (23, 24)
 
 
 class NaiveMirror:
@@ -81,8 +81,8 @@ class NaiveMirror:
 
     def _place(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Pose (4, 4) that lays the garment's shoulders on the landmarks', upright along the trunk."""
-        shoulders, hips = points[list(_SHOULDERS)].mean(axis=0), points[list(_HIPS)].mean(axis=0)
-        width_px = max(float(np.linalg.norm(points[11] - points[12])), 1.0)
+        shoulders, hips = points[list(SHOULDERS)].mean(axis=0), points[list(HIPS)].mean(axis=0)
+        width_px = max(float(np.linalg.norm(points[SHOULDERS[0]] - points[SHOULDERS[1]])), 1.0)
         focal = _FOCAL * self._size[0]
         depth = focal * self._span / width_px
         down = hips - shoulders

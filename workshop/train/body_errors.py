@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
+from inference.body.landmarks import ANKLES, ELBOWS, HIPS, KNEES, SHOULDERS, WRISTS
 from inference.body.model import BONES, REGIONS, BodyModel
 from inference.body.surface import vertex_normals
 from inference.fit.anatomy import Anatomy
@@ -18,7 +19,7 @@ JOINTS = tuple(
     for side in ("left", "right")
 )
 # The pose network's points for the same joints.
-LANDMARKS_OF_JOINTS = (11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
+LANDMARKS_OF_JOINTS = (*SHOULDERS, *ELBOWS, *WRISTS, *HIPS, *KNEES, *ANKLES)
 SHOULDERS_HIPS = tuple(
     BONES.index(f"{side}_{bone}") for bone in ("upper_arm", "thigh") for side in ("left", "right")
 )

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.body.model import BONES, LANDMARKS, PARENTS, REGIONS, BodyModel
+from inference.body.landmarks import Landmark
+from inference.body.model import BONES, PARENTS, REGIONS, BodyModel
 from inference.body.surface import vertex_normals
 from mirror.errors import MirrorError
+
+NAMES = [mark.label for mark in Landmark]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,7 @@ def test_arrays_agree(body: BodyModel) -> None:
     assert body.shape_basis.shape == (body.components, count, 3)
     assert body.joints.shape == (len(BONES), 3) == (30, 3)
     assert body.joint_basis.shape == (body.components, 30, 3)
-    assert body.mean_landmarks.shape == (33, 3) == (len(LANDMARKS), 3)
+    assert body.mean_landmarks.shape == (33, 3) == (len(Landmark), 3)
     assert body.skin_indices.max() < len(BONES)
     np.testing.assert_allclose(body.skin_weights.sum(1), 1, atol=1e-5)
     assert body.region.max() < len(REGIONS)
@@ -65,14 +68,14 @@ def test_surface_is_closed_and_faces_outwards(body: BodyModel) -> None:
 def test_axes(body: BodyModel) -> None:
     """A mirrored or turned body puts the left sleeve on the right arm."""
     at = {b: body.joints[i] for i, b in enumerate(BONES)}
-    mark = {n: body.mean_landmarks[i] for i, n in enumerate(LANDMARKS)}
+    mark = {n: body.mean_landmarks[i] for i, n in enumerate(NAMES)}
     assert at["left_hand"][0] > 0.3 > -0.3 > at["right_hand"][0]
     assert mark["left_ear"][0] > 0 > mark["right_ear"][0]
     assert at["head"][1] > at["pelvis"][1] > at["left_foot"][1] > 0
     assert mark["nose"][2] > mark["left_ear"][2] + 0.05
     assert mark["left_foot_index"][2] > mark["left_heel"][2] + 0.1
     assert abs(float(body.vertices[:, 1].min())) < 0.005
-    for name in LANDMARKS:
+    for name in NAMES:
         if name.startswith("left_"):
             twin = mark[name.replace("left_", "right_")]
             np.testing.assert_allclose(mark[name] * [-1, 1, 1], twin, atol=0.004)
@@ -84,8 +87,8 @@ def test_landmarks_lie_in_or_on_the_body(body: BodyModel) -> None:
     for shape in (np.zeros(body.components), rng.normal(0, 1, body.components)):
         vertices, _ = body.shaped(shape)
         gap = np.linalg.norm(body.landmarks(shape)[:, None] - vertices[None], axis=2).min(1)
-        assert gap.max() < 0.11, LANDMARKS[int(gap.argmax())]
-        face = [i for i, n in enumerate(LANDMARKS) if n.split("_")[-1] in ("nose", "inner", "outer", "mouth")]
+        assert gap.max() < 0.11, NAMES[int(gap.argmax())]
+        face = [i for i, n in enumerate(NAMES) if n.split("_")[-1] in ("nose", "inner", "outer", "mouth")]
         assert gap[face].max() < 0.012
 
 
@@ -144,7 +147,7 @@ def test_bent_elbow_moves_the_forearm_alone(body: BodyModel) -> None:
     assert np.median(moved[body.region == REGIONS.index("left_hand")]) > 0.1
     for still in ("torso", "head", "right_hand", "left_thigh"):
         assert moved[body.region == REGIONS.index(still)].max() < 1e-4
-    wrist = LANDMARKS.index("left_wrist")
+    wrist = Landmark.LEFT_WRIST
     hand = body.posed_landmarks(body.landmarks(), matrices)[wrist]
     elbow = joints[BONES.index("left_forearm")]
     reach = np.linalg.norm(joints[BONES.index("left_hand")] - elbow)

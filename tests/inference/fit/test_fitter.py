@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from inference.body.landmarks import SHOULDERS, Landmark
 from inference.body.model import BONES, BodyModel
 from inference.fit.fitter import BodyFitter, Fit
 from inference.pose.distance_field import distance_field
@@ -68,10 +69,10 @@ def test_half_a_body_still_gets_its_garment() -> None:
     """A shopper close to the mirror, hips out of the picture, must still be dressed upright."""
     seen = person(MODEL, HANGING, place=(0.0, 0.75, 1.1), noise_px=1.0)
     outside = seen.landmarks[:, 1] > 480
-    assert outside[23]
+    assert outside[Landmark.LEFT_HIP]
     seen.landmarks[outside, 2] = 0.05
     fit = fitted(seen)
-    shoulders = [11, 12]
+    shoulders = list(SHOULDERS)
     miss = CAMERA.project(fit.landmark_points)[shoulders] - seen.landmarks[shoulders, :2]
     assert np.abs(miss).max() < 12.0
     assert fit.pose.world[0][1, 1] < -0.9  # upright
@@ -80,7 +81,7 @@ def test_half_a_body_still_gets_its_garment() -> None:
 def test_a_missing_arm_hangs_instead_of_flailing() -> None:
     """An arm hidden behind the back must not wave about."""
     seen = person(MODEL, HANGING, noise_px=1.0)
-    hidden = [13, 15, 17, 19, 21]
+    hidden = [Landmark.of("left", part) for part in ("elbow", "wrist", "pinky", "index", "thumb")]
     seen.landmarks[hidden, 2] = 0.0
     seen.landmarks[hidden, :2] += np.random.default_rng(0).normal(scale=60, size=(5, 2))
     fit = fitted(seen)
@@ -108,7 +109,7 @@ def test_noise_is_damped_and_movement_is_not() -> None:
     fitter = BodyFitter(MODEL, CAMERA)
     still = [
         CAMERA.project(fitted(person(MODEL, HANGING, noise_px=1.5, seed=k), 1, fitter).landmark_points)[
-            [11, 12]
+            list(SHOULDERS)
         ]
         for k in range(40)
     ][15:]
@@ -116,7 +117,8 @@ def test_noise_is_damped_and_movement_is_not() -> None:
     lags = []
     for step in range(12):
         seen = person(MODEL, HANGING, place=(0.04 * step, 0.0, 2.6))
-        lags.append((CAMERA.project(fitted(seen, 1, fitter).landmark_points)[11] - seen.landmarks[11, :2])[0])
+        shown = CAMERA.project(fitted(seen, 1, fitter).landmark_points)
+        lags.append((shown - seen.landmarks[:, :2])[Landmark.LEFT_SHOULDER, 0])
     step_px = 0.04 * CAMERA.focal / 2.6
     assert abs(np.mean(lags[4:])) < 0.5 * step_px  # less than half a frame behind
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from inference.body.kinematics import Pose, Skeleton
+from inference.body.landmarks import Landmark
 from inference.body.model import BONES, BodyModel
 from inference.fit.anatomy import Anatomy
 from inference.fit.initial_pose import first_guess, place
@@ -44,7 +45,7 @@ def test_a_raised_arm_is_found_and_a_hidden_one_hangs(hidden: bool) -> None:
     seen = person(MODEL, {"left_upper_arm": (0.0, 0.0, 0.9)})
     weight = np.ones(33)
     if hidden:
-        weight[[13, 15]] = 0.0
+        weight[[Landmark.LEFT_ELBOW, Landmark.LEFT_WRIST]] = 0.0
     pose = first_guess(SKELETON, ANATOMY, CAMERA, JOINTS, points_of, seen.landmarks, seen.world, weight)
     shoulder, elbow = (pose.origin[BONES.index(f"left_{part}")] for part in ("upper_arm", "forearm"))
     down = (elbow - shoulder)[1] / np.linalg.norm(elbow - shoulder)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from inference.body.kinematics import exp_so3
+from inference.body.landmarks import TRUNK
 from inference.fit.landmark_residuals import add_trunk_lines, turn_to_ray
 from inference.fit.normal_equations import NormalEquations
 from tests.inference.people import CAMERA
@@ -14,7 +15,7 @@ from tests.inference.people import CAMERA
 def trunk() -> np.ndarray:
     """(33, 3) camera axes, facing the camera; all but the trunk's corners in one place."""
     points = np.zeros((33, 3))
-    points[[11, 12, 23, 24]] = (0.2, -0.5, 0.0), (-0.2, -0.5, 0.0), (0.1, 0.0, 0.0), (-0.1, 0.0, 0.0)
+    points[list(TRUNK)] = (0.2, -0.5, 0.0), (-0.2, -0.5, 0.0), (0.1, 0.0, 0.0), (-0.1, 0.0, 0.0)
     return points
 
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from inference.body.landmarks import ANKLES, HIPS, KNEES, Landmark
 from inference.body.model import BodyModel
 from inference.fit.anatomy import GIRTH_GROUPS
 from inference.fit.fitter import BodyFitter
@@ -22,7 +23,6 @@ from workshop.train import body_errors
 
 MODEL = BodyModel.load()
 HANGING = {"left_upper_arm": (0.0, 0.0, -0.45), "right_upper_arm": (0.0, 0.0, 0.45)}
-HIPS, KNEES, ANKLES = (23, 24), (25, 26), (27, 28)
 
 
 CLOTHES_PX = 7  # 3.5 cm at the distance of ``person``
@@ -71,7 +71,7 @@ def test_left_and_right_are_alike() -> None:
     """A raised left arm would make another person of the shopper than a raised right one."""
     seen = person(MODEL, {**HANGING, "left_upper_arm": (0.0, 0.0, 0.6)}, place=(0.2, 0.0, 2.6))
     swap = np.arange(33)
-    pairs = [(1, 4), (2, 5), (3, 6), (7, 8), (9, 10), *((i, i + 1) for i in range(11, 33, 2))]
+    pairs = [(mark, mark.mirrored) for mark in Landmark if mark < mark.mirrored]
     for a, b in pairs:
         swap[[a, b]] = b, a
     landmarks = seen.landmarks[swap] * [-1, 1, 1] + [WIDTH - 1, 0, 0]

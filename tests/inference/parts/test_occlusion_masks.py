@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.body.landmarks import Landmark
 from inference.body.model import REGIONS, BodyModel
 from inference.fit.fitter import BodyFitter, Fit
 from inference.parts.colour_model import CLOTH, SKIN, ColourModel, colour_bins
@@ -20,6 +21,9 @@ HAND_ON_CHEST = {
     "right_upper_arm": (-0.3, 0.3, 0.4),
     "right_forearm": (-0.8, 1.3, -0.2),
 }
+
+
+RIGHT_HAND = [Landmark.of("right", part) for part in ("wrist", "pinky", "index", "thumb")]
 
 
 def painted(seen: Person, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -112,7 +116,7 @@ def test_a_hand_that_the_trunk_hides_leaves_no_hole() -> None:
     seen = person(MODEL, HAND_ON_CHEST, place=(0.0, 0.25, 1.8), yaw=np.pi)
     picture, labels = painted(seen, np.random.default_rng(1))
     landmarks = seen.landmarks.copy()
-    landmarks[[16, 18, 20, 22], 2] = 0.4  # the network is in two minds
+    landmarks[RIGHT_HAND, 2] = 0.4  # the network is in two minds
     fitter, maker = BodyFitter(MODEL, CAMERA), OcclusionMasks(MODEL, CAMERA)
     for _ in range(8):
         fit = fitter.update(landmarks, seen.world, distance_field(seen.mask, WIDTH), 1 / 30)
@@ -131,9 +135,10 @@ def test_a_bare_arm_beside_the_hand_is_no_hand() -> None:
         fit = fitter.update(seen.landmarks, seen.world, distance_field(seen.mask, WIDTH), 1 / 30)
     # The left forearm, bare, right under the right hand.
     points = seen.landmarks.copy()
-    hand = points[[16, 18, 20], :2].mean(0)
-    points[[13, 15], :2] = hand + np.array([[-90.0, 22.0], [70.0, 22.0]])
-    elbow, wrist = ((int(points[k, 0]), int(points[k, 1])) for k in (13, 15))
+    hand = points[RIGHT_HAND[:3], :2].mean(0)
+    forearm = [Landmark.LEFT_ELBOW, Landmark.LEFT_WRIST]
+    points[forearm, :2] = hand + np.array([[-90.0, 22.0], [70.0, 22.0]])
+    elbow, wrist = ((int(points[k, 0]), int(points[k, 1])) for k in forearm)
     cv2.line(picture, elbow, wrist, SKIN_BGR, 24)
     below = np.zeros((HEIGHT, WIDTH), np.uint8)
     x, y = int(hand[0]), int(hand[1])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from inference.body.camera import Intrinsics
+from inference.body.landmarks import ANKLES, KNEES, SHOULDERS
 from inference.body.model import BodyModel
 from inference.fit.fitter import BodyFitter
 from inference.fit.landmark_residuals import landmark_weight
@@ -83,11 +84,11 @@ def test_nothing_moves_far_whatever_is_told() -> None:
 def test_what_is_not_seen_stays_where_it_is() -> None:
     """Legs below the picture's edge would dance; and who is not masked would be corrected by guess."""
     one, _, field = seen()
-    one.landmarks[[25, 26, 27, 28], 2] = 0.0
+    one.landmarks[[*KNEES, *ANKLES], 2] = 0.0
     weight = landmark_weight(one.landmarks, CAMERA)
     moved, *_ = SHIPPED.corrected(one.landmarks, one.world, weight, field, CAMERA)
-    np.testing.assert_array_equal(moved[[25, 26, 27, 28]], one.landmarks[[25, 26, 27, 28]])
-    assert np.abs(moved[[11, 12], :2] - one.landmarks[[11, 12], :2]).max() > 0.0
+    np.testing.assert_array_equal(moved[[*KNEES, *ANKLES]], one.landmarks[[*KNEES, *ANKLES]])
+    assert np.abs(moved[list(SHOULDERS), :2] - one.landmarks[list(SHOULDERS), :2]).max() > 0.0
     for alone in (
         SHIPPED.corrected(one.landmarks, one.world, weight, None, CAMERA),
         SHIPPED.corrected(one.landmarks, one.world, np.zeros(33), field, CAMERA),
@@ -135,7 +136,7 @@ def test_joints_of_a_rendered_person_are_found_better() -> None:
     fitter = BodyFitter(MODEL, camera)
     miss = []
     for _, look, skin in observed(scene, [stances.draw(rng).world(body.model) for _ in range(6)]):
-        landmarks = look.landmarks[:, [0, 1, 3]]
+        landmarks = look.image_landmarks
         weight = landmark_weight(landmarks, camera)
         field = distance_field(look.mask, scene.camera().size[0])
         better, *_ = SHIPPED.corrected(landmarks, look.world, weight, field, camera)

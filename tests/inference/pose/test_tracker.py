@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
+from inference.body.landmarks import HIPS, SHOULDERS, Landmark
 from inference.pose.tracker import (
     PoseTracker,
     most_central_and_near,
@@ -55,7 +56,7 @@ def test_a_person_is_found_with_landmarks_and_mask(tracker: PoseTracker) -> None
     assert seen.world.shape == (33, 3)
     assert seen.mask.shape == (360, 640)
     assert seen.mask.dtype == np.uint8
-    nose = seen.landmarks[0, :2]
+    nose = seen.landmarks[Landmark.NOSE, :2]
     assert abs(nose[0] - 640) < 60
     assert 80 < nose[1] < 330
     assert (seen.mask > 127).mean() > 0.1
@@ -120,8 +121,8 @@ def test_tiny_people_and_missing_masks_are_nobody() -> None:
     """MediaPipe takes table legs for people: an empty shop would show a garment on furniture."""
     landmarks = np.zeros((33, 4))
     landmarks[:, 3] = 1.0
-    landmarks[[11, 23], :2] = (330, 200), (330, 330)
-    landmarks[[12, 24], :2] = (270, 200), (270, 330)
+    landmarks[[Landmark.LEFT_SHOULDER, Landmark.LEFT_HIP], :2] = (330, 200), (330, 330)
+    landmarks[[Landmark.RIGHT_SHOULDER, Landmark.RIGHT_HIP], :2] = (270, 200), (270, 330)
     mask = np.zeros((480, 640), np.uint8)
     mask[150:400, 240:360] = 255
     assert plausible(landmarks, mask, mask.shape)
@@ -136,8 +137,8 @@ def test_choice_and_colours_are_what_they_say() -> None:
     """Choosing and recognising people rest on these two."""
     near, far = np.zeros((33, 4)), np.zeros((33, 4))
     for person, x, size in ((near, 900.0, 200.0), (far, 640.0, 90.0)):
-        person[[11, 12], :2] = (x + size / 3, 200), (x - size / 3, 200)
-        person[[23, 24], :2] = (x + size / 3, 200 + size), (x - size / 3, 200 + size)
+        person[list(SHOULDERS), :2] = (x + size / 3, 200), (x - size / 3, 200)
+        person[list(HIPS), :2] = (x + size / 3, 200 + size), (x - size / 3, 200 + size)
     assert most_central_and_near([far, near], 1280, 720) == 1
     red, blue = np.zeros((720, 1280, 3), np.uint8), np.zeros((720, 1280, 3), np.uint8)
     red[..., 2], blue[..., 0] = 200, 200
@@ -162,8 +163,8 @@ def test_a_broken_model_file_is_one_clear_line(tmp_path: Path) -> None:
 def test_the_own_face_of_a_quick_walker_is_nobody_elses() -> None:
     """Who walks past in profile would be painted over by half, and the garment torn off."""
     person = np.zeros((33, 4))
-    person[[11, 12], :2] = (300, 100), (304, 100)
-    person[[23, 24], :2] = (300, 170), (304, 170)
+    person[list(SHOULDERS), :2] = (300, 100), (304, 100)
+    person[list(HIPS), :2] = (300, 170), (304, 170)
     person[0, :2] = 308, 80
     own = (308.0 + 14.0, 60.0, 20.0)  # where the face is by the next frame
     assert neighbours([own], person, moved=14.0) == []

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from inference.body.landmarks import Landmark
 from inference.body.model import BONES, BodyModel
-from inference.fit.landmark_residuals import LEFT_LANDMARK
 from mirror.types import F64
 from workshop.bake.landmark_offsets import offsets, random_body
 from workshop.synthetic.people.motions import Choreography, Motion
@@ -29,11 +29,9 @@ def views(outlier: bool) -> list[tuple[float, F64, F64, F64, F64]]:
             bone = BONES.index(f"{side}_thigh")
             place = body.model.joints[bone] + TRUE * (mirror, 1.0, 1.0)
             point = skin[bone, :, :3] @ place + skin[bone, :, 3]
-            landmarks[LEFT_LANDMARK["hip"] + (side == "right"), :2] = (
-                point[:2] / point[2] * LENS[0] + LENS[1:]
-            )
+            landmarks[Landmark.of(side, "hip"), :2] = point[:2] / point[2] * LENS[0] + LENS[1:]
         if outlier and index == 3:
-            landmarks[LEFT_LANDMARK["hip"], :2] += 300.0
+            landmarks[Landmark.LEFT_HIP, :2] += 300.0
         out.append((yaw, landmarks, skin, LENS, body.model.joints.astype(np.float64)))
     return out
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.body.landmarks import TRUNK
 from inference.body.model import BONES, BodyModel
 from mirror.types import F64, cv
 from render.garments.fabric import load_fabric
@@ -19,7 +20,6 @@ from render.gpu import gl
 from render.gpu.renderer import GarmentRenderer
 from workshop.synthetic.people.backdrops import Camera
 
-POINTS = [11, 12, 23, 24]  # shoulders and hips
 _SIZE = (1000, 1000)
 
 
@@ -44,12 +44,12 @@ class Baseline:
             self._picture[y0:y1, x0:x1] = np.where(drawing.picture[..., 3] > 0, 255, 0)
         renderer.delete()
         context.close()
-        points = model.mean_landmarks[POINTS] @ camera.rotation.T + camera.translation
+        points = model.mean_landmarks[list(TRUNK)] @ camera.rotation.T + camera.translation
         self._points = points[:, :2] / points[:, 2:] * camera.focal + np.array(_SIZE) / 2
 
     def mask(self, landmarks: F64, size: tuple[int, int]) -> NDArray[np.bool_]:
         """The garment (H, W) laid on ``landmarks`` (33, 2+) px, in a frame of ``size`` (width, height)."""
-        matrix = similarity(self._points, landmarks[POINTS, :2])
+        matrix = similarity(self._points, landmarks[list(TRUNK), :2])
         moved: NDArray[np.uint8] = cv.warpAffine(self._picture, matrix, size)
         return moved > 127
 

@@ -123,7 +123,7 @@ class LockStepMirror:
             return Observed(outfits=(undressed,) * len(self._composers))
         timer = StageTimer()
         enlarged = np.array([width / small.shape[1], height / small.shape[0], 1.0])
-        landmarks = observation.landmarks[:, [0, 1, 3]] * enlarged
+        landmarks = observation.image_landmarks * enlarged
         state = self._estimator.update(small, observation, t_ns, timer)
         if state is None:
             return Observed(observation.person, landmarks, outfits=(undressed,) * len(self._composers))

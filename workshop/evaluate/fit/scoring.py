@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.body.landmarks import TRUNK
 from inference.body.model import BodyModel
 from workshop.evaluate.fit import masks, steadiness
-from workshop.evaluate.fit.baseline import POINTS, Baseline
+from workshop.evaluate.fit.baseline import Baseline
 from workshop.evaluate.fit.lock_step import LoadedOutfits, LockStepMirror, Observed
 from workshop.synthetic.people import mannequins
 from workshop.synthetic.people.exposed_skin_truth import BareTruth
@@ -226,7 +227,7 @@ class Judge:
             score.restored = masks.restored_error(worn, ideal, pair.mask, pair.picture, frame, clip.room)
         if seen.bone_transforms is not None and seen.shape is not None and seen.landmarks is not None:
             self._body(clip, index, seen, score, scale)
-            centre = seen.landmarks[POINTS, :2].mean(0)
+            centre = seen.landmarks[list(TRUNK), :2].mean(0)
             trunk = body_errors.trunk_px(true_skin, body.model.joints, clip.camera.focal)
             row, column = (int(np.clip(c, 0, n - 1)) for c, n in zip(centre[::-1], size[::-1], strict=True))
             away = float(np.linalg.norm(centre - pixels.mean(0)))

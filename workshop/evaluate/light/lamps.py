@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.sources.clip import Clip
+from inference.body.landmarks import FACE
 from inference.body.model import BodyModel
 from inference.light.network import LightNetwork
 from inference.light.tracker import LightTracker
@@ -146,7 +147,7 @@ def relit(frame: Picture, person: Observed, after: bool, whole: bool) -> Picture
     Linear light is multiplied by a ramp across the head. ``whole``: the room's too, else the person's.
     """
     height, width = frame.shape[:2]
-    head = person.camera.project(person.fit.landmark_points[:11])
+    head = person.camera.project(person.fit.landmark_points[list(FACE)])
     middle = float(head[:, 0].mean())
     reach = max(1.5 * float(np.ptp(head[:, 0])), 8.0)
     side = np.clip((np.arange(width) + 0.5 - middle) / reach, -1, 1)

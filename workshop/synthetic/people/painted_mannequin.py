@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.body.model import LANDMARKS, REGIONS, BodyModel
+from inference.body.landmarks import Landmark
+from inference.body.model import REGIONS, BodyModel
 from inference.body.surface import welded_normals
 from mirror.types import Floats, cv
 from render.garments.cloth import WornGarment
@@ -137,14 +138,14 @@ def _size(appearance: Appearance) -> tuple[int, int]:
     )
 
 
-def _landmark(model: BodyModel, name: str) -> Floats:
-    point: Floats = model.mean_landmarks[LANDMARKS.index(name)].astype(np.float64)
+def _landmark(model: BodyModel, mark: Landmark) -> Floats:
+    point: Floats = model.mean_landmarks[mark].astype(np.float64)
     return point
 
 
 def hairiness(model: BodyModel, x: Floats, y: Floats, z: Floats) -> Floats:
     """How far (metres) points of the head lie behind the hairline; negative on the face."""
-    eye = _landmark(model, "left_eye")
+    eye = _landmark(model, Landmark.LEFT_EYE)
     # The hairline is a tilted plane over the brow, an oval about the face seen from the front.
     above = (y - eye[1] - 0.058) - 0.45 * (z - eye[2])
     behind = 0.045 - z + 0.10 * np.abs(x)
@@ -158,8 +159,8 @@ def thickness(model: BodyModel) -> NDArray[np.float32]:
     v = model.vertices.astype(np.float64)
     grown = np.clip(hairiness(model, v[:, 0], v[:, 1], v[:, 2]) / 0.02, 0, 1) * 0.016
     grown[model.region != REGIONS.index("head")] = 0.0
-    ears = np.abs(v[:, 0]) > abs(_landmark(model, "left_ear")[0]) - 0.002
-    grown[ears & (v[:, 1] < _landmark(model, "left_ear")[1] + 0.03)] = 0.0
+    ears = np.abs(v[:, 0]) > abs(_landmark(model, Landmark.LEFT_EAR)[0]) - 0.002
+    grown[ears & (v[:, 1] < _landmark(model, Landmark.LEFT_EAR)[1] + 0.03)] = 0.0
     grown[np.isin(model.region, _FEET) & (v[:, 1] < _SHOE_TOP_M)] = 0.007
     thickness: NDArray[np.float32] = grown.astype(np.float32)
     return thickness
@@ -296,9 +297,9 @@ def _face(
         picture[:] += weight * (np.asarray(colour, np.float32) - picture)
 
     mm = appearance.px_per_m / 1000
-    nose = at(_landmark(model, "nose"))
+    nose = at(_landmark(model, Landmark.NOSE))
     for side in ("left", "right"):
-        eye = at(_landmark(model, f"{side}_eye"))
+        eye = at(_landmark(model, Landmark.of(side, "eye")))
         out = float(np.sign(eye[0] - nose[0]))
         blot(eye, (0, 14), (12, 6), appearance.shade, 0.25, 4)
         blot(eye, (0, 0), (15, 8), appearance.shade, 0.6, 3)
@@ -311,7 +312,7 @@ def _face(
         blot(eye, (8 * out, 32), (17, 14), appearance.blush, 0.35, 8)
         blot(nose, (6 * out, 6), (3.2, 2.0), appearance.nostrils, 0.7, 1.2)
     blot(nose, (0, 9), (12, 4), appearance.shade, 0.4, 4)
-    corners = at(_landmark(model, "left_mouth")), at(_landmark(model, "right_mouth"))
+    corners = at(_landmark(model, Landmark.LEFT_MOUTH)), at(_landmark(model, Landmark.RIGHT_MOUTH))
     mouth = (corners[0] + corners[1]) / 2
     half = abs(float(corners[0][0] - mouth[0])) / mm
     blot(mouth, (0, 1), (half * 0.96, 7.5), appearance.lips, 0.8, 1.6)

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inference.body.camera import Intrinsics
+from inference.body.landmarks import HIPS
 from inference.body.model import BodyModel
 from inference.fit.fitter import BodyFitter
 from inference.fit.landmark_residuals import landmark_weight, turn_to_ray
@@ -101,7 +102,7 @@ def _example(
     shown = truth + fitter.shifts(skin[:, :, :3].astype(np.float64))[joints]
     picture = (camera.project(shown) - landmarks[joints, :2]) / told.scale
     # World landmarks are about the hips, along the ray to the person, and of nobody's size.
-    hips = [JOINTS.index(23), JOINTS.index(24)]
+    hips = [JOINTS.index(hip) for hip in HIPS]
     turned = (truth - truth[hips].mean(0)) @ turn_to_ray(landmarks, weight, camera)
     seen = world[joints] - world[joints][hips].mean(0)
     size = (turned * seen).sum() / (turned**2).sum()

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
+from inference.body.landmarks import FACE
 from inference.body.model import BodyModel
 from inference.light.probe import COLOURS, GEOMETRY, Arrays, Probe, ProbeMaker
 from mirror.errors import MirrorError
@@ -132,7 +133,7 @@ def crops(
 
     A crop keeps the face; the camera's axes stay, its principal point moves.
     """
-    head = person.fit.landmark_points[:11]
+    head = person.fit.landmark_points[list(FACE)]
     face = person.camera.project(head).mean(0)
     return [
         (_crop(frame, person, probes, face, rng), _crop(frame, person, probes, face, rng))

@@ -66,7 +66,7 @@ class Observer:
             self._fitter = BodyFitter(
                 self._model, Intrinsics.from_field_of_view(self._field_of_view, width, height)
             )
-        landmarks = seen.landmarks[:, [0, 1, 3]]
+        landmarks = seen.image_landmarks
         dt = float(np.clip((t_ns - self._last_ns) / 1e9, 1e-3, 0.5))
         self._last_ns = t_ns
         for _ in range(steps):
