@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from inference.body.camera import Intrinsics
 from inference.body.kinematics import Pose
 from inference.body.model import BONES, REGIONS, BodyModel
+from inference.body.skinning import PosedPoints, dense_weights, transformed
 from inference.body.surface import vertex_normals
 from inference.pose.distance_field import DistanceField
 from mirror.types import F64
@@ -61,8 +62,7 @@ class Outline:
         indices, weights = model.skin_indices[chosen], model.skin_weights[chosen].astype(np.float64)
         self.bone = indices[np.arange(len(chosen)), np.argmax(weights, axis=1)].astype(int)
         self.basis = np.moveaxis(np.asarray(model.shape_basis[:, chosen], np.float64), 0, -1)
-        self._dense = np.zeros((len(chosen), len(model.joints)))
-        np.add.at(self._dense, (np.arange(len(chosen))[:, None], indices), weights)
+        self._shares = dense_weights(indices, weights, len(model.joints))
         self._mean = np.asarray(model.vertices[chosen], np.float64)
         self._normals = vertex_normals(model.vertices, model.faces)[chosen].astype(np.float64)
         self.rest = self._mean
@@ -95,11 +95,10 @@ class Outline:
         ``matrices`` (J, 3, 4) rest to camera space; ``depth`` metres of the person; ``clothes`` (J,) metres
         by which what is worn stands off each bone's flesh.
         """
-        blended = (self._dense @ matrices.reshape(-1, 12)).reshape(-1, 3, 4)
-        points = np.einsum("nij,nj->ni", blended[:, :, :3], self.rest) + blended[:, :, 3]
+        blended = (self._shares @ matrices.reshape(-1, 12)).reshape(-1, 3, 4)
         normals = np.einsum("nij,nj->ni", pose.world[self.bone], self._normals)
-        view = points / np.linalg.norm(points, axis=1, keepdims=True)
-        facing = np.abs(np.einsum("ni,ni->n", normals, view))
+        posed = PosedPoints(transformed(blended, self.rest), normals)
+        points, facing = posed.points, np.abs(posed.facing())
         index = np.flatnonzero(facing < SIDEWAYS)
         pixels = camera.project(points[index])
         value, direction, inside = field.sample(pixels)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
 from inference.body.model import REGIONS, BodyModel
-from inference.body.surface import vertex_normals
+from inference.body.skinning import SurfacePoints
 from inference.fit.fitter import Fit
 from inference.resize import resize
 from mirror.messages import Light
@@ -77,11 +77,8 @@ class AnalyticLight:
         face = face[model.vertices[face, 2] > np.quantile(model.vertices[face, 2], 0.55)]
         trunk = np.flatnonzero(np.isin(region, [REGIONS.index(n) for n in ("torso", "hips")]))
         picked = [rng.permutation(group)[: PROBES // 2] for group in (face, trunk)]
-        self._points = np.concatenate(picked)
         self._group = np.repeat([0, 1], [len(p) for p in picked])
-        self._normals = vertex_normals(model.vertices, model.faces)[self._points].astype(np.float64)
-        self._bone = model.skin_indices[self._points, np.argmax(model.skin_weights[self._points], axis=1)]
-        self._model = model
+        self._surface = SurfacePoints.at_vertices(model, np.concatenate(picked))
         self.reset()
 
     def reset(self) -> None:
@@ -115,16 +112,11 @@ class AnalyticLight:
         rows, columns = small.shape[:2]
         person = resize(mask, (columns, rows))
         linear = LINEAR_OF_BYTE[small]
-        rest = self._model.vertices[self._points] + np.tensordot(
-            fit.shape.astype(np.float32), self._model.shape_basis[:, self._points], 1
-        )
-        matrices = fit.bone_transforms[self._bone]
-        points = np.einsum("nij,nj->ni", matrices[:, :, :3], rest) + matrices[:, :, 3]
-        normals = np.einsum("nij,nj->ni", fit.pose.world[self._bone], self._normals)
-        view = points / np.linalg.norm(points, axis=1, keepdims=True)
-        pixels = np.rint(self.intrinsics.project(points.astype(np.float64)) * scale).astype(int)
+        posed = self._surface.posed(fit)
+        normals = posed.normals
+        pixels = np.rint(self.intrinsics.project(posed.points.astype(np.float64)) * scale).astype(int)
         inside = (
-            ((normals * view).sum(1) < -0.25)
+            (posed.facing() < -0.25)
             & (pixels[:, 0] >= 0)
             & (pixels[:, 0] < columns)
             & (pixels[:, 1] >= 0)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
 from inference.body.model import REGIONS, BodyModel
+from inference.body.skinning import PosedPoints, SurfacePoints
 from inference.body.surface import vertex_normals
 from inference.fit.fitter import Fit
 from inference.light.surface_shading import shading, shading_of_parts, surface_seen
@@ -137,22 +138,25 @@ class ProbeMaker:
         )
         share = rng.dirichlet([1.0, 1.0, 1.0], len(picked)).astype(np.float32)
         vertices = model.faces[picked]
-        self._rest = np.einsum("nk,nkd->nd", share, model.vertices[vertices])
-        self._basis = np.einsum("nk,snkd->snd", share, model.shape_basis[:, vertices])
+        rest = np.einsum("nk,nkd->nd", share, model.vertices[vertices])
+        basis = np.einsum("nk,snkd->snd", share, model.shape_basis[:, vertices])
         normals = vertex_normals(model.vertices, model.faces)
         smooth = np.einsum("nk,nkd->nd", share, normals[vertices])
-        self._normals = smooth / np.linalg.norm(smooth, axis=1, keepdims=True)
+        normals = smooth / np.linalg.norm(smooth, axis=1, keepdims=True)
         first = vertices[:, 0]
-        self._bone = model.skin_indices[first, np.argmax(model.skin_weights[first], axis=1)]
+        bone = model.skin_indices[first, np.argmax(model.skin_weights[first], axis=1)]
+        self._surface = SurfacePoints(rest, basis, normals, bone)
         self._head = region[picked] == REGIONS.index("head")
-        middle = np.median(self._rest[self._head, 2])
-        self._face = self._head & (self._rest[:, 2] > middle) & (self._normals[:, 2] > 0.2)
+        middle = np.median(rest[self._head, 2])
+        self._face = self._head & (rest[:, 2] > middle) & (normals[:, 2] > 0.2)
         trunk = [REGIONS.index(name) for name in ("head", "neck", "torso")]
         self._trunk = np.isin(region[picked], trunk)
 
     def make(self, frame: Picture, mask: Picture, fit: Fit, camera: Intrinsics) -> Probe:
         """Probe of the person ``mask`` (any resolution) in ``frame`` (H, W, 3) BGR, whose body is ``fit``."""
-        points, normals = self._surface(fit)
+        posed = self._surface.posed(fit)
+        posed = PosedPoints(posed.points.astype(np.float64), posed.normals)
+        points, normals = posed.points, posed.normals
         pixels = camera.project(points)
         # One picture as coarse as the face allows serves all three.
         times = _fineness(pixels[self._head])
@@ -161,8 +165,7 @@ class ProbeMaker:
             pixels = pixels * (size[0] / frame.shape[1], size[1] / frame.shape[0])
             frame, mask = resize(frame, size), resize(mask, size) if mask.shape[1] > size[0] else mask
         height, width = frame.shape[:2]
-        view = points / np.linalg.norm(points, axis=1, keepdims=True)
-        facing = ((normals * view).sum(1) < -0.05) & (points[:, 2] > 0.1)
+        facing = (posed.facing() < -0.05) & (points[:, 2] > 0.1)
         inside = np.all((pixels >= 0) & (pixels < (width, height)), axis=1)
         body = _square(pixels[self._trunk], 1.25, (width, height))
         head = _square(pixels[self._head], 1.15, (width, height))
@@ -184,13 +187,6 @@ class ProbeMaker:
             face_normals=_normal_map(pixels[mine], points[mine, 2], normals[mine], head, FACE),
             face_seen=float(np.mean(on)),
         )
-
-    def _surface(self, fit: Fit) -> tuple[F64, F64]:
-        rest = self._rest + np.tensordot(fit.shape.astype(np.float32), self._basis, 1)
-        matrices = fit.bone_transforms[self._bone]
-        points = np.einsum("nij,nj->ni", matrices[:, :, :3], rest) + matrices[:, :, 3]
-        normals = np.einsum("nij,nj->ni", fit.pose.world[self._bone].astype(np.float32), self._normals)
-        return points.astype(np.float64), normals
 
 
 Square = tuple[int, int, int]  # left, top, side in frame px

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from inference.body.camera import Intrinsics
 from inference.body.landmarks import EYES, HIPS, KNEES, MOUTH, SHOULDERS, TRUNK, Landmark
 from inference.body.model import BONES, REGIONS, BodyModel
+from inference.body.skinning import SurfacePoints
 from inference.fit.fitter import Fit
 from inference.parts.colour_model import CLOTH, HAIR, ROOM, SKIN, TROUSERS, ColourModel, colour_bins
 from inference.parts.hands import HandMasks, View, box_of, pixel
@@ -66,9 +67,7 @@ class OcclusionMasks:
         self._channels = 4 if worn else 3
         region = np.asarray(model.region)
         head = np.flatnonzero(region == REGIONS.index("head"))
-        self._head = head[:: max(1, len(head) // 160)]
-        self._model = model
-        self._mean_landmarks = model.mean_landmarks
+        self._head = SurfacePoints.at_vertices(model, head[:: max(1, len(head) // 160)], bone=HEAD_BONE)
         self.reset()
 
     def reset(self) -> None:
@@ -119,12 +118,7 @@ class OcclusionMasks:
 
     def _head_outline(self, fit: Fit, scale: float) -> tuple[F64, F64, float, bool]:
         """Convex hull (n, 2) of the skull, its up direction (2,), its height px; whether the face shows."""
-        model = self._model
-        rest = model.vertices[self._head] + np.tensordot(
-            fit.shape.astype(np.float32), model.shape_basis[:, self._head], 1
-        )
-        matrix = fit.bone_transforms[HEAD_BONE]
-        skull = (rest @ matrix[:, :3].T + matrix[:, 3]).astype(np.float64)
+        skull = self._head.posed(fit).points.astype(np.float64)
         pixels = self.intrinsics.project(skull) * scale
         hull = cv.convexHull(pixels.astype(np.float32))[:, 0].astype(np.float64)
         axes = fit.pose.world[HEAD_BONE]

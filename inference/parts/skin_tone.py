@@ -7,7 +7,7 @@ import numpy as np
 from inference.body.camera import Intrinsics
 from inference.body.landmarks import EYES, MOUTH
 from inference.body.model import REGIONS, BodyModel
-from inference.body.surface import vertex_normals
+from inference.body.skinning import SurfacePoints
 from inference.fit.fitter import Fit
 from inference.parts.colour_model import UNLIKE, ColourModel, colour_bins
 from mirror.messages import Light, Rgb
@@ -31,7 +31,6 @@ class SkinTone:
     """Running tone of one person; ``reset`` when another one comes."""
 
     def __init__(self, model: BodyModel, intrinsics: Intrinsics) -> None:
-        self._model = model
         self._intrinsics = intrinsics
         head = np.flatnonzero(np.asarray(model.region) == REGIONS.index("head"))
         place = model.vertices[head]
@@ -40,8 +39,8 @@ class SkinTone:
         span = float(eyes[1] - mouth[1])
         low, high = float(mouth[1]) + 0.1 * span, float(eyes[1]) - 0.15 * span
         front = place[:, 2] > float(mouth[2]) - 0.05
-        self._points = head[(place[:, 1] > low) & (place[:, 1] < high) & front]
-        self._normals = vertex_normals(model.vertices, model.faces)[self._points].astype(np.float64)
+        face = head[(place[:, 1] > low) & (place[:, 1] < high) & front]
+        self._surface = SurfacePoints.at_vertices(model, face, bone=int(model.skin_indices[face[0], 0]))
         self.reset()
 
     def reset(self) -> None:
@@ -104,18 +103,12 @@ class SkinTone:
             self._tone = seen if self._tone is None else self._tone + _FOLLOW * (seen - self._tone)
 
     def _learn_face(self, picture: Picture, masks: Picture, fit: Fit, sh: F64) -> None:
-        bone = int(self._model.skin_indices[self._points[0], 0])
-        rest = self._model.vertices[self._points] + np.tensordot(
-            fit.shape.astype(np.float32), self._model.shape_basis[:, self._points], 1
-        )
-        matrix = fit.bone_transforms[bone]
-        points = rest @ matrix[:, :3].T + matrix[:, 3]
-        normals = self._normals @ fit.pose.world[bone].T
-        view = points / np.linalg.norm(points, axis=1, keepdims=True)
+        posed = self._surface.posed(fit)
+        points, normals = posed.points, posed.normals
         pixels = np.floor(self._intrinsics.project(points)).astype(int)
         height, width = picture.shape[:2]
         seen = ((pixels >= 0) & (pixels < (width, height))).all(axis=1) & (points[:, 2] > 0.2)
-        seen &= (normals * view).sum(1) < _FACING
+        seen &= posed.facing() < _FACING
         x, y = pixels[seen].T
         there = masks[y * masks.shape[0] // height, x * masks.shape[1] // width]
         clear = (there[:, 0] > 200) & (there[:, 2] < 60)

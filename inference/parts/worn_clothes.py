@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from inference.body.camera import Intrinsics
 from inference.body.model import BONES, REGIONS, BodyModel
-from inference.body.surface import vertex_normals
+from inference.body.skinning import SurfacePoints
 from inference.fit.fitter import Fit
 from inference.parts.colour_model import CLOTH, TROUSERS, ColourModel, colour_bins
 from mirror.types import F32, F64, Picture
@@ -58,7 +58,6 @@ class WornClothes:
     """Of one followed person; ``reset`` when another one comes."""
 
     def __init__(self, model: BodyModel, intrinsics: Intrinsics) -> None:
-        self._model = model
         self._intrinsics = intrinsics
         region = np.asarray(model.region)
         count = len(region)
@@ -78,16 +77,13 @@ class WornClothes:
         legs = np.flatnonzero(self._limb == 1)[::2]
         self._points = np.unique(np.concatenate([np.flatnonzero((self._limb == 0) | trunk), legs]))
         points = self._points
-        self._rest = model.vertices[points]
-        self._basis = np.ascontiguousarray(model.shape_basis[:, points])
-        self._normals = vertex_normals(model.vertices, model.faces)[points]
-        self._bone = model.skin_indices[points, np.argmax(model.skin_weights[points], axis=1)]
+        self._surface = SurfacePoints.at_vertices(model, points, np.float32)
         self._bin = np.minimum((self._along[points] * _BINS).astype(int), 2 * _BINS - 1)
         hands = np.isin(region, [REGIONS.index("left_hand"), REGIONS.index("right_hand")])
         self._of_limb = [np.flatnonzero((self._limb == 0) | hands), np.flatnonzero(self._limb == 1)]
         self._of_trunk = np.flatnonzero(self._limb[points] < 0)
         self._smoothing = _smoothing(model, points[self._of_trunk])
-        place = self._rest[self._of_trunk]
+        place = model.vertices[points][self._of_trunk]
         self._mirrored = cKDTree(place).query(place * np.array([-1, 1, 1]))[1]
         self.reset()
 
@@ -141,17 +137,14 @@ class WornClothes:
         Returns pixels (n, 3) BGR of exposed limbs, and the surface's normals (n, 3) there.
         """
         self._looks += 1
-        rest = self._rest + np.tensordot(fit.shape.astype(np.float32), self._basis, 1)
-        matrices = fit.bone_transforms[self._bone]
-        points = np.einsum("nij,nj->ni", matrices[:, :, :3], rest) + matrices[:, :, 3]
-        normals = np.einsum("nij,nj->ni", fit.pose.world[self._bone].astype(np.float32), self._normals)
-        view = points / np.linalg.norm(points, axis=1, keepdims=True)
+        posed = self._surface.posed(fit)
+        points, normals = posed.points, posed.normals
         pixels = self._intrinsics.project(points)
         height, width = picture.shape[:2]
         x, y = np.floor(pixels).astype(int).T
         seen = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (points[:, 2] > 0.2)
         seen &= ~_hidden(pixels, points[:, 2], self._intrinsics.focal, seen)
-        seen &= np.einsum("ni,ni->n", normals, view) < _FACING
+        seen &= posed.facing() < _FACING
         where = np.flatnonzero(seen)
         sx, sy = masks.shape[1] / width, masks.shape[0] / height
         there = masks[(y[where] * sy).astype(int), (x[where] * sx).astype(int)]
