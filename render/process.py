@@ -1,6 +1,6 @@
 """The render process: the dressed picture, on the display, in the file, in the report.
 
-Reads topics ``body`` and ``frame`` with the rings ``frames`` and ``layers``, ``outfit_request``, and
+Reads topics ``body`` and ``frame`` with the rings ``frames`` and ``masks``, ``outfit_request``, and
 ``woven`` with the ring ``fabrics``; writes topics ``shown``, ``worn``, ``weave`` and, in lock-step,
 ``credit``. Beside them the video and the masks that the configuration names. Other clothes while it
 runs: ``render.garments.changes``.

@@ -18,6 +18,7 @@ PACKAGES = ("mirror", "capture", "inference", "render", "workshop", "tests")
 _FOLDERS = (*PACKAGES, "wardrobe", "docs", "systemd", ".ci")
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_RECORDED = re.compile(r"^```text\n.*?^```", re.MULTILINE | re.DOTALL)  # what was typed once, and no more
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _PATH = re.compile(rf"(?:{'|'.join(map(re.escape, _FOLDERS))})/[\w./*-]*")
 _DOTTED = re.compile(rf"(?:{'|'.join(PACKAGES)}|wardrobe|spine)(?:\.\w+)+")
@@ -30,8 +31,8 @@ def prose(page: Path) -> str:
 
 
 def blocks(page: Path) -> list[str]:
-    """The page's blocks of code."""
-    return _FENCE.findall(page.read_text(encoding="utf-8"))
+    """The page's blocks of code that is to be typed."""
+    return _FENCE.findall(_RECORDED.sub("", page.read_text(encoding="utf-8")))
 
 
 def spans(page: Path) -> list[str]:
@@ -45,15 +46,15 @@ def links(page: Path) -> list[str]:
 
 
 def paths(page: Path) -> list[str]:
-    """Paths of the repository in the page's code spans."""
-    return [span for span in spans(page) if _PATH.fullmatch(span)]
+    """Paths of the repository in the page's code spans, with ``*`` for what a reader is to fill in."""
+    return [re.sub(r"\b[A-Z]{2,}\b", "*", span) for span in spans(page) if _PATH.fullmatch(span)]
 
 
 def dotted(page: Path) -> list[str]:
     """Dotted names in the page's code spans and modules that the page runs."""
     named = [span.removesuffix("()") for span in spans(page)]
     found = [name for name in named if _DOTTED.fullmatch(name) and not name.endswith((".toml", ".py"))]
-    run = _MODULE_RUN.findall(page.read_text(encoding="utf-8"))
+    run = _MODULE_RUN.findall(_RECORDED.sub("", page.read_text(encoding="utf-8")))
     return [*found, *(name for name in run if name.split(".")[0] in PACKAGES)]
 
 
