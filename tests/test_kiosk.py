@@ -15,12 +15,13 @@ ROOT = Path(__file__).parent.parent
 PYTHON = """#!/bin/bash
 echo "python $*" >>"$STUBS/calls"
 case "$*" in
+    "-c import sys; print"*) cat "$STUBS/version" 2>/dev/null || echo 3.12 ;;
     "-c import sys"*) exit "$(cat "$STUBS/too_old" 2>/dev/null || echo 0)" ;;
     "--version" | "-VV") echo "Python 3.12.0" ;;
     "-m venv"*) mkdir -p "${@: -1}/bin"; cp "$0" "${@: -1}/bin/python" ;;
     "-m pip install"*) echo "Collecting numpy>=1 (from x)"; [ ! -e "$STUBS/no_network" ] ;;
     "-m mirror.models") echo "models ready"; [ ! -e "$STUBS/no_models" ] ;;
-    "-") cat >/dev/null; rm "$STUBS/incomplete" 2>/dev/null && exit 1; exit 0 ;;
+    "-P - "*) cat >/dev/null; rm "$STUBS/incomplete" 2>/dev/null && exit 1; exit 0 ;;
     "- lib"*) cat >/dev/null; cat "$STUBS/missing" 2>/dev/null ;;
 esac
 """
@@ -28,6 +29,9 @@ APT = """#!/bin/bash
 echo "apt-get $*" >>"$STUBS/calls"
 [ ! -e "$STUBS/no_apt" ]
 """
+
+
+TOOLS = ("ruff", "mypy", "lint-imports", "pytest")
 
 
 class Machine:
@@ -40,6 +44,7 @@ class Machine:
         self.stubs.mkdir()
         shutil.copy(ROOT / "kiosk", self.root)
         shutil.copy(ROOT / "pyproject.toml", self.root)
+        shutil.copytree(ROOT / "requirements", self.root / "requirements")
         self.stub("python3", PYTHON)
         self.stub("apt-get", APT)
         self.stub("Xvfb", "#!/bin/bash\n")
@@ -49,6 +54,12 @@ class Machine:
         (self.stubs / name).write_text(text)
         (self.stubs / name).chmod(0o755)
 
+    def stub_tools(self, failing: str = "") -> None:
+        """Have the checks, and the mirror itself, note their calls; the one called ``failing`` fails."""
+        for tool in (*TOOLS, "mirror"):
+            text = f'#!/bin/bash\necho "{tool} $*" >>"$STUBS/calls"\nexit {int(tool == failing)}\n'
+            self.stub(tool, text)
+
     def say(self, name: str, text: str = "") -> None:
         """Have the stand-ins behave as the file ``name`` tells them."""
         (self.stubs / name).write_text(text)
@@ -56,6 +67,7 @@ class Machine:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         (self.stubs / "calls").unlink(missing_ok=True)
         environment = {**os.environ, "PATH": f"{self.stubs}:{os.environ['PATH']}", "STUBS": str(self.stubs)}
+        environment |= {"HOME": str(self.stubs), "PYENV_ROOT": str(self.stubs / "pyenv")}
         environment.pop("PYTHON", None)
         return subprocess.run(
             [str(self.root / "kiosk"), *arguments],
@@ -93,7 +105,7 @@ def test_second_setup_installs_nothing(machine: Machine) -> None:
     first = machine.run("setup")
     assert first.returncode == 0, first.stderr
     assert "numpy" in first.stdout, "progress is shown"
-    assert machine.calls("pip install") == 1
+    assert machine.calls("pip install") == 2, "the lock, and the checkout"
     second = machine.run("setup")
     assert second.returncode == 0
     assert machine.calls("pip install") == machine.calls("-m venv") == machine.calls("apt-get") == 0
@@ -106,32 +118,119 @@ def test_setup_is_done_again_when_the_dependencies_change(machine: Machine) -> N
     with (machine.root / "pyproject.toml").open("a") as file:
         file.write("\n# another\n")
     assert machine.run("setup").returncode == 0
-    assert machine.calls("pip install") == 1
+    assert machine.calls("pip install") == 2
     assert machine.calls("-m venv") == 0, "what is there already need not be fetched again"
+
+
+def test_setup_is_done_again_when_the_lock_changes(machine: Machine) -> None:
+    """A raised version would reach nobody who is set up already."""
+    machine.run("setup")
+    with (machine.root / "requirements" / "run.txt").open("a") as file:
+        file.write("\n# newer\n")
+    assert machine.run("setup").returncode == 0
+    assert machine.calls("pip install") == 2
+
+
+def test_only_what_is_locked_is_installed(machine: Machine) -> None:
+    """A package that came out this morning, or one exchanged on its way, must not reach a shop."""
+    assert machine.run("setup").returncode == 0
+    lock = machine.root / "requirements" / "run.txt"
+    assert machine.calls(f"--no-deps --require-hashes -r {lock}") == 1
+    assert machine.calls(f"--no-deps --no-build-isolation -e {machine.root}") == 1
 
 
 def test_tests_need_more_than_the_mirror(machine: Machine) -> None:
     """The development packages come with the first ./kiosk test, not with the mirror."""
     assert machine.run("setup").returncode == 0
-    assert machine.calls("[dev]") == 0
-    for tool in ("ruff", "mypy", "pytest"):
-        machine.stub(tool, '#!/bin/bash\necho "$(basename "$0") $*" >>"$STUBS/calls"\n')
+    assert machine.calls("dev.txt") == machine.calls("torch==") == 0
+    machine.stub_tools()
     done = machine.run("test", "-k", "ring")
     assert done.returncode == 0, done.stderr
-    assert machine.calls("[dev]") == 1
+    assert machine.calls("dev.txt") == machine.calls("torch==") == 1
     assert machine.calls("pytest -k ring") == 1
     assert machine.run("test").returncode == 0
     assert machine.calls("pip install") == 0
+    assert machine.run("setup").returncode == 0
+    assert machine.calls("pip install") == 0, "who can test can run the mirror"
 
 
-@pytest.mark.parametrize("failing", ["ruff", "mypy", "pytest"])
+def test_tests_on_another_python(machine: Machine) -> None:
+    """A bug of one version of Python is found on it, and the mirror's own set-up stays as it is."""
+    machine.stub_tools()
+    machine.stub("python3.13", PYTHON)
+    machine.say("version", "3.13")
+    done = machine.run("test", "--python", "3.13", "-k", "ring")
+    assert done.returncode == 0, done.stderr
+    assert "virtual environment .venv-3.13" in done.stdout
+    assert machine.calls("pytest -k ring") == 1
+    assert machine.calls(f"python -m venv --clear {machine.root}/.venv-3.13") == 1
+    assert not (machine.root / ".venv").exists()
+    assert machine.run("test", "--python=python3.13").returncode == 0
+    assert machine.calls("pip install") == 0, "a name and a version of one interpreter share their set-up"
+
+
+def test_python_of_pyenv_is_found(machine: Machine) -> None:
+    """Shims of pyenv's answer for versions that it does not have; its folder tells what there is."""
+    machine.stub_tools()
+    machine.stub("python3.13", "#!/bin/bash\nexit 127\n")
+    folder = machine.stubs / "pyenv" / "versions" / "3.13.0" / "bin"
+    folder.mkdir(parents=True)
+    shutil.copy(machine.stubs / "python3", folder / "python")
+    machine.say("version", "3.13")
+    for name in ("3.13", "3.13.0", str(folder / "python")):
+        done = machine.run("test", "--python", name)
+        assert done.returncode == 0, done.stderr
+        assert (machine.root / ".venv-3.13").is_dir()
+
+
+@pytest.mark.parametrize("arguments", [["--python", "3.99"], ["--python=nowhere/python"], ["--python"]])
+def test_missing_python_is_explained(machine: Machine, arguments: list[str]) -> None:
+    """One line says what may be given, and nothing is set up on some other interpreter."""
+    done = machine.run("test", *arguments)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "a version, a name on PATH, or a path" in done.stderr
+    assert machine.calls("pip install") == 0
+
+
+def test_live_tests_need_no_training_packages(machine: Machine) -> None:
+    """Each version of Python would cost CI the gigabytes of PyTorch."""
+    machine.stub_tools()
+    done = machine.run("test", "--live", "-x")
+    assert done.returncode == 0, done.stderr
+    assert machine.calls("dev.txt") == 1
+    assert machine.calls("torch==") == 0
+    assert machine.calls("pytest tests/capture tests/render -x") == 1
+    assert machine.calls("mirror demo --headless --out") == 1
+    assert machine.run("test").returncode == 0
+    assert machine.calls("torch==") == 1
+
+
+@pytest.mark.parametrize(("failing", "code"), [("", 0), ("mirror", 1)])
+def test_other_pythons_are_tested_where_they_are(machine: Machine, failing: str, code: int) -> None:
+    """The mirror would stop drawing on the next Debian, unseen; a developer with one Python can test too."""
+    machine.stub_tools(failing)
+    for name in ("python3.11", "python3.13"):
+        machine.stub(name, "#!/bin/bash\nexit 127\n")
+    machine.stub("python3.11", PYTHON.replace("echo 3.12", "echo 3.11"))
+    done = machine.run("test", "--others", "-k", "ring")
+    assert done.returncode == code, done.stderr
+    assert machine.calls("pytest tests/capture tests/render\n") == 1
+    assert machine.calls("pytest -k ring") == 1, "everything, on the usual one"
+    assert machine.calls("torch==") == 1, "for the usual one"
+    assert (machine.root / ".venv-3.11").is_dir()
+    assert "Python 3.13 is not here" in done.stdout
+    if failing:
+        assert "failed: Python 3.11" in done.stderr
+
+
+@pytest.mark.parametrize("failing", TOOLS)
 def test_any_failing_check_fails_the_test_run(machine: Machine, failing: str) -> None:
     """A build that is green although the type checker is not would be worse than none."""
-    for tool in ("ruff", "mypy", "pytest"):
-        machine.stub(tool, f'#!/bin/bash\necho "{tool} ran"\nexit {int(tool == failing)}\n')
-    done = machine.run("test")
+    machine.stub_tools(failing)
+    done = machine.run("test", "-k", "ring")
     assert done.returncode == 1
-    assert "pytest ran" in done.stdout, "one failure must not hide the others"
+    assert all(machine.calls(f"{tool} ") for tool in TOOLS), "one failure must not hide the others"
     assert "failed:" in done.stderr
 
 
@@ -146,7 +245,7 @@ def test_cut_off_setup_is_taken_up_again(machine: Machine) -> None:
     assert machine.run("setup").returncode == 1
     (machine.stubs / "no_models").unlink()
     assert machine.run("setup").returncode == 0
-    assert machine.calls("pip install") == 1
+    assert machine.calls("pip install") == 2
 
 
 def test_incomplete_packages_are_installed_anew(machine: Machine) -> None:
@@ -155,7 +254,7 @@ def test_incomplete_packages_are_installed_anew(machine: Machine) -> None:
     done = machine.run("setup")
     assert done.returncode == 0, done.stderr
     assert machine.calls("-m venv --clear") == 2
-    assert machine.calls("pip install") == 2
+    assert machine.calls("pip install") == 4
 
 
 def test_missing_system_libraries_are_named_and_installed(machine: Machine) -> None:
@@ -243,5 +342,5 @@ def test_update_runs_the_new_script_and_restarts_what_runs(
     done = machine.run("update")
     assert done.returncode == 0, done.stderr
     assert "new script" in done.stdout
-    assert machine.calls("pip install") == 1
+    assert machine.calls("pip install") == 2
     assert machine.calls("mirror restart") == restarts
