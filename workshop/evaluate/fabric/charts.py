@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from inference.fabric.classes import NAMES
 from mirror.errors import MirrorError
+from workshop.evaluate.fabric.limits import BORDER_RATIO, DELTA_E
 from workshop.evaluate.fabric.requests import Request
 
 _COLUMNS = 12
@@ -43,10 +44,10 @@ def write_charts(
     a.bar(list(kinds), [summary[k] for k in kinds.values()], color=["#1f6f8b", "#888", "#b5651d", "#6b8e23"])
     a.set_title("KID to held-out swatches (lower is closer)")
     b.hist(colour_errors, bins=30, color="#1f6f8b")
-    b.axvline(12, color="#7a1f1f")
+    b.axvline(DELTA_E, color="#7a1f1f")
     b.set_title("Worst ΔE2000 to the palette asked for")
     c.hist(ratios, bins=30, color="#1f6f8b")
-    c.axvspan(0.9, 1.1, color="#6b8e23", alpha=0.2)
+    c.axvspan(*BORDER_RATIO, color="#6b8e23", alpha=0.2)
     c.set_title("Gradient across the border over inside")
     by_class = result["class_ok_by_class"]
     d.barh(list(by_class), list(by_class.values()), color="#1f6f8b")

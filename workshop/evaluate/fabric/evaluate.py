@@ -19,6 +19,7 @@ from inference.fabric.sample import fill_palette, sample
 from mirror.errors import MirrorError
 from mirror.shading.colour import delta_e, to_lab
 from mirror.types import F32
+from workshop.evaluate.fabric import limits
 from workshop.evaluate.fabric.charts import write_charts
 from workshop.evaluate.fabric.features import Classifier, distances, features, kid, pairwise
 from workshop.evaluate.fabric.requests import Request, drawn_request, random_request
@@ -35,8 +36,6 @@ Pictures = NDArray[np.uint8]
 #: Seeds of the woven tiles: none is a training seed's neighbour by accident.
 _HELD_SEED, _JUDGE_SEED, _CHECK_SEED = 910_001, 910_002, 910_003
 _LESSONS = 40  # woven tiles a class that the judge is taught on
-_DELTA_E = 12.0
-_LEAST_SHARE = 0.02  # of the pixels, for a colour to count as dominant
 
 
 def evaluate(
@@ -76,13 +75,13 @@ def evaluate(
     worst = np.array([palette_error(p, w.palette) for p, w in zip(obeyed, balanced, strict=True)])
     ratios = np.array([border_ratio(p) for p in obeyed])
     summary = {
-        "tile_ok": float(((ratios >= 0.9) & (ratios <= 1.1)).mean()),
+        "tile_ok": float(((ratios >= limits.BORDER_RATIO[0]) & (ratios <= limits.BORDER_RATIO[1])).mean()),
         "kid": kids["samples"][0],
         "kid_floor": kids["floor"][0],
         "kid_quilting": kids["quilting"][0],
         "kid_procedural": kids["procedural"][0],
         "diversity_ratio": _diversity(table["samples"], requests, table, train, held),
-        "palette_ok": float((worst <= _DELTA_E).mean()),
+        "palette_ok": float((worst <= limits.DELTA_E).mean()),
         "class_ok": float(recognised.mean()),
     }
     nearest = {
@@ -121,7 +120,7 @@ def border_ratio(picture: Pictures) -> float:
 def palette_error(picture: Pictures, palette: F32) -> float:
     """The largest ΔE2000 from an asked-for colour to the nearest dominant colour of the picture."""
     centres, share = dominant_colours(picture, 8)
-    centres = centres[share >= _LEAST_SHARE]
+    centres = centres[share >= limits.LEAST_SHARE]
     wanted = to_lab(palette)
     return float(delta_e(wanted[:, None], centres[None]).min(1).max())
 
@@ -140,8 +139,10 @@ def _reference(
             "woven tiles of other seeds (no swatches given): kid_floor and kid_procedural are the same thing",
         )
     found = sorted(build(swatches), key=lambda s: (s.label.fabric_class, s.name))
-    if len(found) < 4:
-        raise MirrorError(f"{swatches}: {len(found)} swatches; the proof needs 4 at least")
+    if len(found) < limits.LEAST_SWATCHES:
+        raise MirrorError(
+            f"{swatches}: {len(found)} swatches; the proof needs {limits.LEAST_SWATCHES} at least"
+        )
     ours, others = halves(found)
     if seen := seen_in_training(facts, others):
         raise MirrorError(f"the weights were trained on held-out swatches ({', '.join(seen)}); not measured")
@@ -180,7 +181,7 @@ def _diversity(
     ratios = []
     for index in range(len(NAMES)):
         ours, theirs = samples[asked == index], real[real_class == index]
-        if len(ours) > 3 and len(theirs) > 3:
+        if min(len(ours), len(theirs)) >= limits.LEAST_OF_CLASS:
             ratios.append(pairwise(ours) / pairwise(theirs))
     return float(np.mean(ratios)) if ratios else float("nan")
 

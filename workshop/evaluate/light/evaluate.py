@@ -43,6 +43,14 @@ _NORMALS, _INSIDE = sphere_normals(_SPHERE)
 _BASIS = sh_basis(_NORMALS[_INSIDE])
 
 
+#: What the proof wants: at most these errors (StyleLight reports such ones of the sphere on its own data) ...
+GOALS = {"direction_error_deg_median": 20.0, "sphere_si_rmse": 0.11, "sphere_rgb_angle_deg": 2.5}
+GOAL_BELOW_ANALYTIC = 0.4  # ... and so much less than the analytic estimator's;
+GOAL_MIRRORED = 0.9  # share of frames whose mirrored light is the mirror of their light;
+GOAL_STEP_DEG = 2.0  # of direction from frame to frame in light that stands still;
+GOAL_FOLLOWED_S = 0.5  # until a lamp that is turned has been followed
+
+
 @dataclass
 class Errors:
     """Errors of one way to guess, a value a scene."""
@@ -162,22 +170,25 @@ def evaluate(
 
 def _shortfalls(summary: dict[str, float]) -> list[str]:
     """The goals that were missed, in words."""
-    goals = {"direction_error_deg_median": 20.0, "sphere_si_rmse": 0.11, "sphere_rgb_angle_deg": 2.5}
     missed = [
-        f"{name} {summary[name]:.3f}, goal {goal}" for name, goal in goals.items() if summary[name] > goal
+        f"{name} {summary[name]:.3f}, goal {goal}" for name, goal in GOALS.items() if summary[name] > goal
     ]
-    for name in goals:
+    for name in GOALS:
         ratio = summary[name] / max(summary[f"{name}_analytic"], 1e-9)
-        if ratio > 0.6:
-            missed.append(f"{name} {1 - ratio:.0%} below the analytic estimator's, goal 40%")
-    if summary["mirror_consistency"] < 0.9:
-        missed.append(f"mirror_consistency {summary['mirror_consistency']:.2f}, goal 0.9")
-    if summary["direction_step_deg_p95"] >= 2.0:
-        missed.append(f"direction_step_deg_p95 {summary['direction_step_deg_p95']:.2f}, goal below 2")
+        if 1 - ratio < GOAL_BELOW_ANALYTIC:
+            missed.append(
+                f"{name} {1 - ratio:.0%} below the analytic estimator's, goal {GOAL_BELOW_ANALYTIC:.0%}"
+            )
+    if summary["mirror_consistency"] < GOAL_MIRRORED:
+        missed.append(f"mirror_consistency {summary['mirror_consistency']:.2f}, goal {GOAL_MIRRORED:g}")
+    if summary["direction_step_deg_p95"] >= GOAL_STEP_DEG:
+        missed.append(
+            f"direction_step_deg_p95 {summary['direction_step_deg_p95']:.2f}, goal below {GOAL_STEP_DEG:g}"
+        )
     missed += [
-        f"{name} {summary[name]:.2f}, goal 0.5"
+        f"{name} {summary[name]:.2f}, goal {GOAL_FOLLOWED_S:g}"
         for name in ("lamp_followed_s", "lamp_on_person_followed_s", "real_lamp_followed_s_worst")
-        if not summary.get(name, 0.0) <= 0.5
+        if not summary.get(name, 0.0) <= GOAL_FOLLOWED_S
     ]
     return [f"not reached: {text}" for text in missed] or ["all goals reached"]
 

@@ -33,6 +33,14 @@ _FOLLOWED = 0.8  # of the way
 _DIMMED = 0.55  # the second lamp over the first one, on real clips
 _SIDE = 0.45  # how far the lit side is above the middle, and the other one below
 _LONGEST = 120  # frames of a clip
+_SETTLED_S = 0.5  # after the turn: how far the light has come by then is measured
+# The rendered turn: directions in camera axes and strengths of both lamps, how bright the room is, and how
+# much of that is left with the second lamp where the room darkens too.
+_LAMPS = (((-0.8, -0.4, -0.45), 1.0), ((0.8, -0.4, -0.45), 0.5))
+_ROOM, _ROOM_AFTER = 0.5, 0.6
+_CAMERA = Response(gains=np.full(3, 0.5), contrast=0.2, blur=0.6, read=0.004, shot=0.01, quality=85)
+_AMBIENT = 0.35  # share of a lamp's light that comes evenly from all around
+_BEAM = 12  # power of the cosine from a lamp's middle
 
 
 @dataclass(frozen=True)
@@ -64,15 +72,14 @@ def rendered_turn(
     ``room_too``: whether the room darkens with it.
     """
     tracker = LightTracker(model, mannequin.camera, network)
-    behind = room.seen(mannequin.rotation, mannequin.camera.focal, mannequin.size) * 0.5
-    lamps = [_lamp((-0.8, -0.4, -0.45), 1.0), _lamp((0.8, -0.4, -0.45), 0.5)]
+    behind = room.seen(mannequin.rotation, mannequin.camera.focal, mannequin.size) * _ROOM
+    lamps = [_lamp(*lamp) for lamp in _LAMPS]
     found: list[tuple[float, F64, Picture]] = []
     for number in range(round(_LENGTH_S * _FPS)):
         t = number / _FPS
         after = t >= _TURNED_S
-        linear = mannequin.lit(lamps[after][0], behind * (0.6 if after and room_too else 1.0))
-        camera = Response(np.full(3, 0.5), 0.2, 0.6, 0.004, 0.01, 85)
-        frame = camera.taken(linear, np.random.default_rng([seed, 12, number]))
+        linear = mannequin.lit(lamps[after][0], behind * (_ROOM_AFTER if after and room_too else 1.0))
+        frame = _CAMERA.taken(linear, np.random.default_rng([seed, 12, number]))
         light = tracker.update(frame, mannequin.mask, None, mannequin.fit, round(t * 1e9))
         found.append((t, np.array(light.sh), frame))
     name = "rendered, room and person" if room_too else "rendered, person alone"
@@ -104,7 +111,7 @@ def _relit(
     if not times:
         return None
     turned_s = times[len(times) // 2]
-    if turned_s < _MEASURED_S or times[-1] - turned_s < 0.5 + _MEASURED_S / 2:
+    if turned_s < _MEASURED_S or times[-1] - turned_s < _SETTLED_S + _MEASURED_S / 2:
         return None
     begin_ns = observer.forget()
     tracker: LightTracker | None = None
@@ -185,7 +192,9 @@ def judged(
 def _lamp(towards: tuple[float, float, float], strength: float) -> tuple[F32, F64]:
     """Radiance (RAYS, 3) of a soft lamp in camera axes over an even ground, and about its light (9, 3)."""
     direction = np.array(towards) / np.linalg.norm(towards)
-    weight = np.maximum(rays() @ direction, 0) ** 12
-    radiance = strength * (0.35 + 0.65 * np.pi * weight / (weight.sum() * 4 * np.pi / len(weight)))
-    sh = strength * (0.35 * uniform_sh() + 0.65 * lamp_sh(direction))
+    weight = np.maximum(rays() @ direction, 0) ** _BEAM
+    radiance = strength * (
+        _AMBIENT + (1 - _AMBIENT) * np.pi * weight / (weight.sum() * 4 * np.pi / len(weight))
+    )
+    sh = strength * (_AMBIENT * uniform_sh() + (1 - _AMBIENT) * lamp_sh(direction))
     return np.repeat(radiance[:, None], 3, axis=1).astype(np.float32), np.repeat(sh[:, None], 3, axis=1)

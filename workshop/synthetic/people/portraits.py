@@ -15,7 +15,7 @@ from workshop.synthetic.people.backdrops import Backdrop
 from workshop.synthetic.people.bodies import TrueBody
 from workshop.synthetic.people.mannequins import Mannequin, dressed
 from workshop.synthetic.people.motions import Choreography, Motion
-from workshop.synthetic.people.scenes import Actor, Scene, Wear, backdrop_room
+from workshop.synthetic.people.scenes import BRIGHTNESS, Actor, Scene, Wear, backdrop_room
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def portrait(
         field_of_view_deg=field_of_view,
         share=share,
         room=500 + number,
-        brightness=float(rng.uniform(0.7, 1.05)),
+        brightness=float(rng.uniform(*BRIGHTNESS)),
         tint=(1.0, 1.0, 1.0),
         light=(float(rng.uniform(-0.8, 0.8)), 0.6, 0.7),
         top="tshirt",

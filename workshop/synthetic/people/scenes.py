@@ -36,6 +36,10 @@ class Wear:
     bulk_m: float
 
 
+BRIGHTNESS = (0.7, 1.05)  # of the light on people: least and most
+_AMBIENT = 0.45  # share of the light that comes evenly from the room; the rest from a window
+
+
 @dataclass(frozen=True)
 class Actor:
     """One person of a scene; ``offset_m`` (x, z) is added to the motion's way over the floor."""
@@ -130,7 +134,7 @@ class Scene:
         from mirror.shading.spherical_harmonics import lamp_sh, uniform_sh
 
         towards = camera.rotation @ (np.array(self.light) / np.linalg.norm(self.light))
-        level = 0.45 * uniform_sh() + 0.55 * lamp_sh(towards)
+        level = _AMBIENT * uniform_sh() + (1 - _AMBIENT) * lamp_sh(towards)
         return np.asarray(level[:, None] * np.array(self.tint) * self.brightness)
 
 
@@ -193,7 +197,7 @@ def all_scenes() -> list[Scene]:
                 field_of_view_deg=field,
                 share=share,
                 room=200 + number,
-                brightness=float(rng.uniform(0.7, 1.05)),
+                brightness=float(rng.uniform(*BRIGHTNESS)),
                 tint=(1 + warm, 1.0, 1 - warm),
                 light=(
                     float(rng.uniform(-0.8, 0.8)),

@@ -15,6 +15,12 @@ from workshop.synthetic.people.posing import Poser, between
 _WHOLE = ("stand", "hips", "crossed", "cheek", "face", "overhead", "wave", "reach", "chest")
 _SIDES = ("left", "right")
 _ARM = ("upper_arm", "upper_arm_twist", "forearm", "hand")
+# Shares, set by hand: what people do before a mirror is common, and the rest is not rare.
+_NAMED_ARMS, _ARMS_BETWEEN = (
+    0.45,
+    0.2,
+)  # arms of a named pose, arms on the way between two; else each anywhere
+_HANGING_ARMS = 0.3  # of the arms that are anywhere
 SEAT_SHARE, SQUAT_SHARE, WALK_SHARE, LEAN_SHARE = 0.17, 0.07, 0.2, 0.3
 FACING_SHARE, FACING_RAD = 0.7, 0.4  # of the people look at the mirror, and how closely
 CAMERA_M, FIELD_DEG = (0.65, 2.1), (45.0, 90.0)
@@ -99,15 +105,15 @@ class Stances:
         """Arms of a named pose, on the way between two, or each anywhere."""
         kind = rng.random()
         first = str(rng.choice(_WHOLE, p=_odds(len(_WHOLE))))
-        if kind < 0.45:
+        if kind < _NAMED_ARMS:
             return first, self._named(first, rng)
-        if kind < 0.65:
+        if kind < _NAMED_ARMS + _ARMS_BETWEEN:
             second = str(rng.choice(_WHOLE))
             share = float(rng.uniform(0.1, 0.9))
             return f"{first}-{second}", between(self._named(first, rng), self._named(second, rng), share)
         pose = self._poser.standing()
         for side in _SIDES:
-            if rng.random() < 0.3:
+            if rng.random() < _HANGING_ARMS:
                 self._poser.hang(pose, side, float(rng.uniform(-0.05, 0.25)))
             else:
                 self._poser.arm(pose, side, self._hand(rng), rng.uniform((0.1, -1.0, -0.8), (1.0, 0.1, 0.1)))
