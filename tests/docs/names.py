@@ -64,15 +64,25 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
 
 
-def commands(page: Path) -> list[list[str]]:
-    """The words of each ``mirror ...`` that the page says to type, up to its first option or value."""
-    lines = [line.strip() for block in blocks(page) for line in block.splitlines()]
+def commands(page: Path) -> list[tuple[list[str], list[str]]]:
+    """Of each ``mirror ...`` that the page says to type: its words up to the first value, and its options."""
     found = []
-    for line in [*spans(page), *lines]:
-        match = re.match(r"(?:\.venv/bin/)?mirror ((?:[a-z][a-z-]*(?: |$))+)", line.split("#")[0])
+    for line in _typed(page):
+        match = re.match(r"(?:\.venv/bin/)?mirror ((?:[a-z][a-z-]*(?: |$))+)", line)
         if match:
-            found.append(match[1].split())
+            found.append((match[1].split(), re.findall(r"(?<=[ \[])--?[a-z][\w-]*", line)))
     return found
+
+
+def kiosk_commands(page: Path) -> list[str]:
+    """The first word after each ``./kiosk`` that the page says to type."""
+    return [match[1] for line in _typed(page) if (match := re.match(r"(?:sudo )?\./kiosk ([a-z]+)", line))]
+
+
+def _typed(page: Path) -> list[str]:
+    """What the page says to type, a command each, without what is said about it."""
+    joined = "\n".join(blocks(page)).replace("\\\n", " ")
+    return [line.strip().split(" #")[0] for line in [*spans(page), *joined.splitlines()]]
 
 
 def resolves(name: str) -> bool:

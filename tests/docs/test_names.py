@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -39,11 +40,29 @@ def test_code_names_exist(page: Path) -> None:
 
 
 @pages
-def test_commands_exist(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Who types a command that a page shows is not told that there is no such command."""
-    for words in names.commands(page):
+def test_commands_exist(
+    page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who types a command that a page shows is not told that there is no such command or option."""
+    monkeypatch.setenv("COLUMNS", "200")
+    for words, options in names.commands(page):
         assert _exit_code([*words, "--help"]) == 0, f"mirror {' '.join(words)}: {capsys.readouterr().err}"
-        assert words[0] in capsys.readouterr().out
+        told = capsys.readouterr().out
+        assert words[0] in told
+        missing = [option for option in options if not re.search(rf"(?<![\w-]){option}(?![\w-])", told)]
+        assert not missing, f"mirror {' '.join(words)}"
+
+
+@pages
+def test_kiosk_has_the_commands(page: Path) -> None:
+    """An operator who types what a page says gets no list of usages in return."""
+    usage = (names.ROOT / "kiosk").read_text(encoding="utf-8").split("END")[1]
+    listed = set(
+        re.findall(
+            r"[a-z]+", " ".join(line.split("   ")[0] for line in usage.splitlines() if line[:2] == "  ")
+        )
+    )
+    assert set(names.kiosk_commands(page)) <= listed
 
 
 def _exit_code(arguments: list[str]) -> int:
@@ -73,3 +92,11 @@ def test_pictures_are_small() -> None:
     for picture in (names.ROOT / "docs").iterdir():
         if picture.suffix in {".jpg", ".png", ".gif", ".webp"}:
             assert picture.stat().st_size <= 2.5e6, picture.name
+
+
+def test_typed_commands_are_found() -> None:
+    """A test that read no command would find no mistake in one."""
+    operator = names.ROOT / "docs" / "operator.md"
+    assert (["replay"], ["--garment", "--set"]) in names.commands(operator)
+    assert (["fabric", "weave"], ["--class", "--palette", "--keep"]) in names.commands(operator)
+    assert {"start", "doctor", "install"} <= set(names.kiosk_commands(operator))
