@@ -90,7 +90,7 @@ class BodyFitter:
 
     Unknowns, in this order: a turn (3) of each joint in ``OPTIMISED``, the translation (3), and while
     the shape settles its K coefficients and the girths. ``correction`` of the pose network's landmarks;
-    ``physique``: what is expected of a person's shape and clothes, instead of what people are like.
+    ``shape_prior``: what is expected of a person's shape and clothes, instead of what people are like.
     """
 
     def __init__(
@@ -98,11 +98,11 @@ class BodyFitter:
         model: BodyModel,
         intrinsics: Intrinsics,
         correction: LandmarkCorrection | None = None,
-        physique: ShapePrior | None = None,
+        shape_prior: ShapePrior | None = None,
     ) -> None:
         self.model = model
         self._correction = correction
-        self._physique = physique
+        self._shape_prior = shape_prior
         self.intrinsics = intrinsics
         self.skeleton = Skeleton(model.parents)
         self._anatomy = Anatomy(model)
@@ -168,8 +168,8 @@ class BodyFitter:
         ``landmarks`` (33, 3): x px, y px, visibility 0..1; ``world`` (33, 3) metres, MediaPipe's
         hip-centred axes (x right, y down, z away); ``dt`` seconds since the last frame.
         """
-        if self._physique is not None and field is not None:
-            self._expect(self._physique, landmarks, world, field)
+        if self._shape_prior is not None and field is not None:
+            self._expect(self._shape_prior, landmarks, world, field)
         weight = landmark_weight(landmarks, self.intrinsics)
         turn = turn_to_ray(landmarks, weight, self.intrinsics)
         if self.pose is None:
@@ -189,7 +189,7 @@ class BodyFitter:
             fit = self._follow(landmarks, world, weight, field, dt)
         return fit
 
-    def _expect(self, physique: ShapePrior, landmarks: F64, world: F64, field: DistanceField) -> None:
+    def _expect(self, shape_prior: ShapePrior, landmarks: F64, world: F64, field: DistanceField) -> None:
         """Learn what the person is like from a frame, until enough has been seen."""
         if self._described >= DESCRIBE_FRAMES:
             return
@@ -197,9 +197,9 @@ class BodyFitter:
         if features is None:
             return
         self._described += 1
-        likely = physique.expect(features)
+        likely = shape_prior.expect(features)
         self._likely += (likely - self._likely) / self._described
-        self._person.expect(self._likely, physique.precision)
+        self._person.expect(self._likely, shape_prior.precision)
 
     def _follow(self, landmarks: F64, world: F64, weight: F64, field: DistanceField | None, dt: float) -> Fit:
         """``update`` from the last pose, or, where there is none, from a first guess."""

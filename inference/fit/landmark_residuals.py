@@ -72,7 +72,9 @@ def turn_to_ray(landmarks: F64, weight: F64, camera: Intrinsics) -> F64:
     return align(np.array([0.0, 0.0, 1.0]), ray)
 
 
-def add_trunk_lines(equations: NormalEquations, points: F64, world: F64, weight: F64, jacobian: F64) -> None:
+def add_trunk_lines(
+    normal_equations: NormalEquations, points: F64, world: F64, weight: F64, jacobian: F64
+) -> None:
     """Which way the trunk faces and leans: the network knows it far better than single depths.
 
     ``points`` (33, 3) of the model and their ``jacobian`` (33, 3, columns), ``world`` landmarks (33, 3) in
@@ -86,8 +88,8 @@ def add_trunk_lines(equations: NormalEquations, points: F64, world: F64, weight:
     rows = across @ np.tensordot(LINES, jacobian, 1) / length[:, :, None]
     trust = np.abs(LINES) @ weight / np.abs(LINES).sum(1)
     precision = np.repeat(trust / SIGMA_LINES**2, 3)
-    equations.add(rows.reshape(len(rows) * 3, -1), (ours - theirs).reshape(-1), precision)
+    normal_equations.add(rows.reshape(len(rows) * 3, -1), (ours - theirs).reshape(-1), precision)
     # Cameras stand about level and people upright, unless they clearly do not.
     lean = ours[2] - UPRIGHT
     robust = 1.0 / (1.0 + float(lean @ lean) / CLEAR_LEAN**2) ** 2
-    equations.add(rows[2], lean, np.full(3, robust / SIGMA_UPRIGHT**2))
+    normal_equations.add(rows[2], lean, np.full(3, robust / SIGMA_UPRIGHT**2))

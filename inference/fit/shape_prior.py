@@ -35,7 +35,7 @@ from mirror.types import F64, cv
 
 SHIPPED = Path(__file__).resolve().parent / "data" / "shape_prior.safetensors"
 WEIGHTS = WeightsKind(
-    some="weights of the physique", of="the physique", format="fitting-mirror-physique", version=2
+    some="weights of the shape prior", of="the shape prior", format="fitting-mirror-physique", version=2
 )
 _TRUNK_SEEN, _LIMB_SEEN = 0.6, 0.5  # visibility
 _FACING = 0.75  # depth over width, of the line between the shoulders: about 37 degrees from the front

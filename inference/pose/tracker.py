@@ -2,7 +2,7 @@
 
 MediaPipe's Pose Landmarker in video mode follows one person. When nobody is followed a second
 landmarker in image mode sees everybody and the nearest and most central is chosen. A face detector
-looks round now and then, and whoever else is there is painted over in what the follower sees, so
+looks round now and then, and whoever else is there is painted over in what that landmarker sees, so
 that it cannot slide to a neighbour. Should it do so all the same, a jump of the skeleton or other
 colours in another place give it away: its answer is dropped and the person looked for again.
 """
@@ -62,7 +62,7 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class Neighbour:
+class OtherPerson:
     """Where somebody else is, px: middle of the face, and the box that the body is in."""
 
     x: float
@@ -159,7 +159,7 @@ class PoseTracker:
                 running_mode=vision.RunningMode.VIDEO,
                 output_segmentation_masks=True,
             )
-            self._follower = vision.PoseLandmarker.create_from_options(follow)
+            self._tracked = vision.PoseLandmarker.create_from_options(follow)
             everybody = vision.PoseLandmarkerOptions(
                 base_options=BaseOptions(model_asset_path=str(model)),
                 running_mode=vision.RunningMode.IMAGE,
@@ -182,7 +182,7 @@ class PoseTracker:
         self._colours: NDArray[np.float32] | None = None
         self._suspect = 0
         self._trusted = np.zeros(2)
-        self._others: list[Neighbour] = []
+        self._others: list[OtherPerson] = []
         self._look_in = 0
 
     def warm_up(self) -> None:
@@ -199,7 +199,7 @@ class PoseTracker:
 
     def close(self) -> None:
         """Free the networks."""
-        self._follower.close()
+        self._tracked.close()
         self._chooser.close()
         self._faces.close()
 
@@ -208,7 +208,7 @@ class PoseTracker:
         scale = min(1.0, WORKING_SIDE / max(frame.shape[:2]))
         seen = resize(frame, (round(frame.shape[1] * scale), round(frame.shape[0] * scale)))
         rgb = cv.cvtColor(seen, cv.COLOR_BGR2RGB)
-        found = self._follower.detect_for_video(self._image(rgb), self._clock_ms)
+        found = self._tracked.detect_for_video(self._image(rgb), self._clock_ms)
         if not found.pose_landmarks or not found.segmentation_masks:
             return None
         height, width = frame.shape[:2]
@@ -246,7 +246,7 @@ class PoseTracker:
         away_s = (t_source_ns - self._last_ns) / 1e9
         if self._last is not None:
             found = None
-            if self._lost % 2 == 0:  # lost: follower and chooser take turns, both in a frame are dear
+            if self._lost % 2 == 0:  # lost: tracking and choosing take turns, both in a frame are dear
                 self._look_round(frame, self._last)
                 found = self._follow(_without(frame, self._last, self._others), min(step_ms, 1000))
             if found is not None and plausible(found[0], found[2], frame.shape[:2]):
@@ -286,7 +286,7 @@ class PoseTracker:
         return Observation(landmarks, world, mask, self._person)
 
     def _same(self, frame: Picture, landmarks: F64, colours: NDArray[np.float32] | None, dt: float) -> bool:
-        """Whether the follower's answer is still the person it was told to follow."""
+        """Whether the landmarker's answer is still the person it was told to follow."""
         if self._last is None:
             return False
         centre, length = torso(landmarks)
@@ -327,7 +327,7 @@ class PoseTracker:
             )
             for d in found.detections
         ]
-        self._others = neighbours(faces, person, self._moved)
+        self._others = other_people(faces, person, self._moved)
         self._look_in = LOOK_ROUND[1 if self._others else 0]
 
     def _choose(self, frame: Picture) -> F64 | None:
@@ -352,7 +352,7 @@ class PoseTracker:
         return people[index]
 
     def _lock(self, frame: Picture, person: F64) -> tuple[F64, F64, Picture] | None:
-        """Start the follower on ``person``: forget the old track, hide the others."""
+        """Start tracking ``person``: forget the old track, hide the others."""
         self._look_in, self._moved = 0, 0.0
         self._look_round(frame, person)
         self._follow(np.zeros_like(frame), 1)
@@ -375,7 +375,9 @@ class PoseTracker:
         return found
 
 
-def neighbours(faces: list[tuple[float, float, float]], person: F64, moved: float = 0.0) -> list[Neighbour]:
+def other_people(
+    faces: list[tuple[float, float, float]], person: F64, moved: float = 0.0
+) -> list[OtherPerson]:
     """Who else is there, from faces (middle x, top y, width) px: all but ``person``'s own.
 
     ``moved``: px that the person may have gone since these landmarks.
@@ -390,12 +392,14 @@ def neighbours(faces: list[tuple[float, float, float]], person: F64, moved: floa
         apart = max(own_x.min() - x, x - own_x.max(), 0.0)
         if apart > max(0.35 * width, 0.08 * height) + moved:
             others.append(
-                Neighbour(x, x - HALF_WIDTH * width, y - UP * width, x + HALF_WIDTH * width, y + DOWN * width)
+                OtherPerson(
+                    x, x - HALF_WIDTH * width, y - UP * width, x + HALF_WIDTH * width, y + DOWN * width
+                )
             )
     return others
 
 
-def _without(frame: Picture, person: F64, others: list[Neighbour]) -> Picture:
+def _without(frame: Picture, person: F64, others: list[OtherPerson]) -> Picture:
     """The frame with the ``others`` painted over, up to half-way to ``person``."""
     if not others:
         return frame

@@ -44,7 +44,7 @@ def random_body(model: BodyModel, rng: np.random.Generator) -> TrueBody:
 
 
 def photographed(body: TrueBody, number: int, rng: np.random.Generator) -> list[tuple[float, F64, F64, F64]]:
-    """(yaw rad, landmarks (33, 4) px, skin (J, 3, 4), (focal, cx, cy)) of one person from all sides."""
+    """(yaw rad, landmarks (33, 4) px, transforms (J, 3, 4), (focal, cx, cy)) of one person from all sides."""
     worn = tuple(
         Wear(garment, fabric, float(rng.uniform(0.003, 0.02)))
         for garment, fabric in zip(
@@ -60,8 +60,8 @@ def photographed(body: TrueBody, number: int, rng: np.random.Generator) -> list[
     yaws = [start + 2 * np.pi * index / VIEWS for index in range(VIEWS)]
     motions = [Motion(1.0, ((0.0, pose),), yaw=((0.0, yaw),)) for yaw in yaws]
     return [
-        (motion.yaw[0][1], seen.landmarks, skin.astype(np.float64), lens)
-        for motion, seen, skin in observed_motions(scene, motions)
+        (motion.yaw[0][1], seen.landmarks, transforms.astype(np.float64), lens)
+        for motion, seen, transforms in observed_motions(scene, motions)
     ]
 
 
@@ -71,7 +71,7 @@ def offsets(seen: list[tuple[float, F64, F64, F64, F64]], name: str) -> tuple[F6
     ``seen``: as from ``look_at``, with the rest joints (J, 3) of the person.
     """
     rows, right, yaws = [], [], []
-    for yaw, landmarks, skin, (focal, cx, cy), joints in seen:
+    for yaw, landmarks, transforms, (focal, cx, cy), joints in seen:
         for side, mirror in (("left", 1.0), ("right", -1.0)):
             joint = BONES.index(f"{side}_{JOINTS[name]}")
             moving = LANDMARK_SHIFT[name][0]
@@ -79,8 +79,8 @@ def offsets(seen: list[tuple[float, F64, F64, F64, F64]], name: str) -> tuple[F6
             x, y, _, visibility = landmarks[Landmark.of(side, name)]
             if visibility < 0.5:
                 continue
-            point = skin[joint, :, :3] @ joints[joint] + skin[joint, :, 3]
-            turn = skin[bone, :, :3] * np.array([mirror, 1.0, 1.0])
+            point = transforms[joint, :, :3] @ joints[joint] + transforms[joint, :, 3]
+            turn = transforms[bone, :, :3] * np.array([mirror, 1.0, 1.0])
             ray = np.array([x - cx, y - cy]) / focal
             for axis in range(2):
                 rows.append(turn[axis] - ray[axis] * turn[2])

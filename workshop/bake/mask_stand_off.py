@@ -42,16 +42,21 @@ OWN, FLOOR_M = 0.05, 0.003  # of the covariance: share that no part has with ano
 
 
 def stand_off(
-    outline: Outline, anatomy: Anatomy, skin: F64, joints: F64, field: DistanceField, camera: Intrinsics
+    outline: Outline,
+    anatomy: Anatomy,
+    transforms: F64,
+    joints: F64,
+    field: DistanceField,
+    camera: Intrinsics,
 ) -> F64:
     """Metres (G,) from a known body to the mask's edge by group of girth; NaN where none of it shows.
 
-    ``outline`` of that body, ``skin`` (J, 3, 4) its skinning matrices to camera space, ``joints`` (J, 3) its
+    ``outline`` of that body, ``transforms`` (J, 3, 4) of its bones to camera space, ``joints`` (J, 3) its
     joints at rest.
     """
-    origin = np.einsum("jab,jb->ja", skin[:, :, :3], joints) + skin[:, :, 3]
-    pose = Pose(skin[:, :, :3], origin[0], skin[:, :, :3], origin)
-    pull = outline.pull(pose, skin, field, camera, float(origin[0, 2]), np.full(len(BONES), GUESS_M))
+    origin = np.einsum("jab,jb->ja", transforms[:, :, :3], joints) + transforms[:, :, 3]
+    pose = Pose(transforms[:, :, :3], origin[0], transforms[:, :, :3], origin)
+    pull = outline.pull(pose, transforms, field, camera, float(origin[0, 2]), np.full(len(BONES), GUESS_M))
     group = anatomy.girth_group[outline.bone[pull.index]]
     out = np.full(len(GIRTH_GROUPS), np.nan)
     for index in range(len(out)):
@@ -101,10 +106,10 @@ def photographed(body: TrueBody, number: int, rng: np.random.Generator) -> F64:
         )
     out = []
     joints = body.model.joints.astype(np.float64)
-    for _, seen, skin in observed_motions(scene, motions):
+    for _, seen, transforms in observed_motions(scene, motions):
         field = distance_field(seen.mask, scene.camera().size[0])
         if field is not None:
-            out.append(stand_off(outline, anatomy, skin.astype(np.float64), joints, field, lens))
+            out.append(stand_off(outline, anatomy, transforms.astype(np.float64), joints, field, lens))
     return np.array(out)
 
 

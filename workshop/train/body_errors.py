@@ -28,24 +28,25 @@ LENGTHS = ("shoulder_width", "arm", "inseam")
 _TRUNK = [REGIONS.index(name) for name in ("torso", "hips")]
 
 
-def joints_of(skin: F32, rest: F32, chosen: tuple[int, ...] = JOINTS) -> F64:
+def joints_of(transforms: F32, rest: F32, chosen: tuple[int, ...] = JOINTS) -> F64:
     """Camera-space joints (n, 3) from skinning matrices (J, 3, 4) and rest joints (J, 3)."""
     index = list(chosen)
     return np.asarray(
-        np.einsum("jab,jb->ja", skin[index][:, :, :3], rest[index]) + skin[index][:, :, 3], np.float64
+        np.einsum("jab,jb->ja", transforms[index][:, :, :3], rest[index]) + transforms[index][:, :, 3],
+        np.float64,
     )
 
 
-def trunk_px(skin: F32, rest: F32, focal: float) -> float:
+def trunk_px(transforms: F32, rest: F32, focal: float) -> float:
     """Length of the trunk in px at its distance, from hips to shoulders."""
-    points = joints_of(skin, rest, SHOULDERS_HIPS)
+    points = joints_of(transforms, rest, SHOULDERS_HIPS)
     length = float(np.linalg.norm(points[:2].mean(0) - points[2:].mean(0)))
     return length * focal / float(points[:, 2].mean())
 
 
-def facing_deg(skin: F32) -> float:
+def facing_deg(transforms: F32) -> float:
     """How far the body is turned from the camera: 0 to it, 180 away from it, about the vertical."""
-    pelvis = skin[0].astype(np.float64)
+    pelvis = transforms[0].astype(np.float64)
     forward, place = pelvis[:, 2][[0, 2]], pelvis[:, 3][[0, 2]]
     towards = -place / np.linalg.norm(place)
     forward = forward / np.linalg.norm(forward)
@@ -63,7 +64,9 @@ class TrunkSurface:
         )
         self._normals = vertex_normals(model.vertices, model.faces)[self._index]
 
-    def error_m(self, skin: F32, shape: F32, true_skin: F32, true_vertices: F32, scale: float) -> float:
+    def error_m(
+        self, transforms: F32, shape: F32, true_transforms: F32, true_vertices: F32, scale: float
+    ) -> float:
         """Mean distance in metres of the true trunk to the fitted one's tangent planes.
 
         The fitted trunk is made ``scale`` times as large (the one known length) and laid on the true one
@@ -72,10 +75,12 @@ class TrunkSurface:
         rest = self._model.vertices[self._index] + np.tensordot(
             shape, self._model.shape_basis[:, self._index], 1
         )
-        ours = skin_points(rest, self._shares, skin).astype(np.float64) * scale
-        truth = skin_points(true_vertices[self._index], self._shares, true_skin).astype(np.float64)
+        ours = skin_points(rest, self._shares, transforms).astype(np.float64) * scale
+        truth = skin_points(true_vertices[self._index], self._shares, true_transforms).astype(np.float64)
         turned = np.einsum(
-            "vab,vb->va", (self._shares @ skin.reshape(-1, 12)).reshape(-1, 3, 4)[:, :, :3], self._normals
+            "vab,vb->va",
+            (self._shares @ transforms.reshape(-1, 12)).reshape(-1, 3, 4)[:, :, :3],
+            self._normals,
         )
         turned = turned / np.linalg.norm(turned, axis=1, keepdims=True)
         a, b = ours - ours.mean(0), truth - truth.mean(0)
@@ -86,7 +91,7 @@ class TrunkSurface:
         return float(np.abs(((b - placed[nearest]) * normals[nearest]).sum(1)).mean())
 
 
-def grown_rest(model: BodyModel, skin: F32, shape: F32) -> tuple[F32, F32]:
+def grown_rest(model: BodyModel, transforms: F32, shape: F32) -> tuple[F32, F32]:
     """Rest (vertices, joints) of a fitted body, its girths included.
 
     The girths are in the skinning matrices: each is a rotation times a growth across the bone, which the
@@ -94,7 +99,7 @@ def grown_rest(model: BodyModel, skin: F32, shape: F32) -> tuple[F32, F32]:
     """
     vertices, joints = model.shaped(shape)
     centre = Anatomy(model).girth_centre
-    _, s, v = np.linalg.svd(skin[:, :, :3].astype(np.float64))
+    _, s, v = np.linalg.svd(transforms[:, :, :3].astype(np.float64))
     growth = np.swapaxes(v, 1, 2) @ (s[:, :, None] * v)
     offset = centre - np.einsum("jab,jb->ja", growth, centre)
     return model.skinned(vertices, np.concatenate([growth, offset[:, :, None]], axis=2)), joints

@@ -25,10 +25,10 @@ def test_the_trunk_is_turned_as_the_world_landmarks_say(turn: tuple[float, float
     points = trunk()
     world = points @ exp_so3(np.array(turn)).T
     jacobian = np.stack([np.cross(axis, points) for axis in np.eye(3)], axis=-1)
-    equations = NormalEquations(3)
-    add_trunk_lines(equations, points, world, np.ones(33), jacobian)
-    equations.add_diagonal(0, np.zeros(3), np.full(3, 1.0))
-    step = equations.solve()
+    normal_equations = NormalEquations(3)
+    add_trunk_lines(normal_equations, points, world, np.ones(33), jacobian)
+    normal_equations.add_diagonal(0, np.zeros(3), np.full(3, 1.0))
+    step = normal_equations.solve()
     told = np.argmax(np.abs(turn))
     assert step[told] == pytest.approx(turn[told], rel=0.6 if told == 0 else 0.1)  # leans are doubted
     assert np.abs(np.delete(step, told)).max() < 0.05
@@ -39,10 +39,10 @@ def test_unseen_corners_turn_nothing() -> None:
     points = trunk()
     world = points @ exp_so3(np.array([0.0, 1.0, 0.0])).T
     jacobian = np.stack([np.cross(axis, points) for axis in np.eye(3)], axis=-1)
-    equations = NormalEquations(3)
-    add_trunk_lines(equations, points, world, np.zeros(33), jacobian)
-    equations.add_diagonal(0, np.zeros(3), np.full(3, 1.0))
-    assert np.abs(equations.solve()).max() < 1e-6
+    normal_equations = NormalEquations(3)
+    add_trunk_lines(normal_equations, points, world, np.zeros(33), jacobian)
+    normal_equations.add_diagonal(0, np.zeros(3), np.full(3, 1.0))
+    assert np.abs(normal_equations.solve()).max() < 1e-6
 
 
 def test_world_landmarks_are_seen_along_the_ray() -> None:

@@ -44,11 +44,11 @@ def waist_share(body: TrueBody, vertices: np.ndarray, joints: np.ndarray) -> flo
 
 def test_a_stout_person_is_expected_to_be_stouter_than_a_slim_one() -> None:
     """Stout and slim shoppers in loose clothes would be given one and the same size."""
-    physique = ShapePrior.shipped()
+    shape_prior = ShapePrior.shipped()
     true, told = [], []
     for body in load_people():
         true.append(waist_share(body, body.model.vertices, body.model.joints))
-        likely = physique.expect(features(person(body.model, HANGING, shape=np.zeros(MODEL.components))))
+        likely = shape_prior.expect(features(person(body.model, HANGING, shape=np.zeros(MODEL.components))))
         told.append(waist_share(body, *MODEL.shaped(likely[: MODEL.components].astype(np.float32))))
     order = np.argsort(true)
     slim, stout = order[:4], order[-4:]
@@ -110,10 +110,10 @@ def test_legs_out_of_the_picture_leave_the_rest_to_tell() -> None:
     seen.landmarks[[*KNEES, *ANKLES], 2] = 0.05
     part = features(seen)
     assert np.isnan(part).sum() > np.isnan(whole).sum()
-    physique = ShapePrior.shipped()
-    away = physique.expect(part) - physique.expect(whole)
+    shape_prior = ShapePrior.shipped()
+    away = shape_prior.expect(part) - shape_prior.expect(whole)
     assert np.abs(away[: MODEL.components]).max() < 2.5
-    assert np.isfinite(physique.expect(np.full(FEATURES, np.nan))).all()
+    assert np.isfinite(shape_prior.expect(np.full(FEATURES, np.nan))).all()
 
 
 def test_another_person_is_expected_anew() -> None:
@@ -124,7 +124,7 @@ def test_another_person_is_expected_anew() -> None:
     )
     shapes = []
     for first in (stout, None):
-        fitter = BodyFitter(MODEL, CAMERA, physique=ShapePrior.shipped())
+        fitter = BodyFitter(MODEL, CAMERA, shape_prior=ShapePrior.shipped())
         for seen in (first, slim):
             if seen is None:
                 continue
@@ -138,7 +138,7 @@ def test_another_person_is_expected_anew() -> None:
 
 def test_damaged_weights_are_refused_in_one_line(tmp_path: Path) -> None:
     """The mirror would start with a build made of rubbish."""
-    path = tmp_path / "physique.safetensors"
+    path = tmp_path / "shape_prior.safetensors"
     path.write_bytes(b"no weights")
     with pytest.raises(MirrorError, match="damaged"):
         WEIGHTS.load(path)

@@ -1,4 +1,4 @@
-"""Probe, network and follower: exact symmetries, the shipped weights, and what happens without evidence."""
+"""Probe, network and tracker: exact symmetries, the shipped weights, and what happens without evidence."""
 
 from __future__ import annotations
 
@@ -133,9 +133,9 @@ def test_black_and_burnt_out_frames_are_left_to_the_analytic_estimator(
     model: BodyModel, mannequin: Mannequin, network: LightNetwork, level: int
 ) -> None:
     """A covered or blinded camera would set the garment alight, or crash the mirror."""
-    follower = LightTracker(model, mannequin.camera, network)
+    light_tracker = LightTracker(model, mannequin.camera, network)
     blank = np.full((mannequin.size[1], mannequin.size[0], 3), level, np.uint8)
-    found = follower.estimate(blank, mannequin.mask, None, mannequin.fit)
+    found = light_tracker.estimate(blank, mannequin.mask, None, mannequin.fit)
     assert not found.by_network
     assert found.confidence <= 0.05
     assert np.isfinite(found.sh).all()
@@ -158,8 +158,8 @@ def test_without_a_face_the_analytic_estimator_answers(
     model: BodyModel, mannequin: Mannequin, frame: NDArray[np.uint8], network: LightNetwork
 ) -> None:
     """Somebody who turned round would be lit by what the network makes of the back of a head."""
-    follower = LightTracker(model, mannequin.camera, network)
-    found = follower.estimate(frame, mannequin.mask, None, turned_round(mannequin.fit))
+    light_tracker = LightTracker(model, mannequin.camera, network)
+    found = light_tracker.estimate(frame, mannequin.mask, None, turned_round(mannequin.fit))
     assert not found.by_network
     assert found.confidence <= 0.3
 
@@ -171,8 +171,8 @@ def test_a_mask_without_the_head_is_no_reason_to_guess(
     mask = mannequin.mask.copy()
     rows = np.flatnonzero(mask.max(1))
     mask[: int(rows[0] + 0.3 * len(rows))] = 0
-    follower = LightTracker(model, mannequin.camera, network)
-    whole, headless = (follower.estimate(frame, m, None, mannequin.fit) for m in (mannequin.mask, mask))
+    light_tracker = LightTracker(model, mannequin.camera, network)
+    whole, headless = (light_tracker.estimate(frame, m, None, mannequin.fit) for m in (mannequin.mask, mask))
     assert headless.by_network
     assert angle_deg(main_direction(whole.sh), main_direction(headless.sh)) < 40
 
@@ -185,8 +185,8 @@ def test_no_face_throws_back_more_light_than_there_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A white shirt below a bright face would look grey."""
-    follower = LightTracker(model, mannequin.camera, network)
-    usual = follower.estimate(frame, mannequin.mask, None, mannequin.fit)
+    light_tracker = LightTracker(model, mannequin.camera, network)
+    usual = light_tracker.estimate(frame, mannequin.mask, None, mannequin.fit)
     answer = network.light
 
     def too_dark(arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -194,7 +194,7 @@ def test_no_face_throws_back_more_light_than_there_is(
         return light / 20, error
 
     monkeypatch.setattr(network, "light", too_dark)
-    mended = follower.estimate(frame, mannequin.mask, None, mannequin.fit)
+    mended = light_tracker.estimate(frame, mannequin.mask, None, mannequin.fit)
     assert mended.by_network
     reflectance = ProbeMaker(model).make(frame, mannequin.mask, mannequin.fit, mannequin.camera).reflectance
     assert reflectance(usual.sh / 20) > 0.6  # type: ignore[operator]
@@ -255,13 +255,13 @@ def test_how_soon_a_light_was_followed_is_told_in_seconds(frame: NDArray[np.uint
 def test_still_light_stands_still(model: BodyModel, mannequin: Mannequin, network: LightNetwork) -> None:
     """The garment's shade would crawl with the camera's noise."""
     room = synthetic(np.random.default_rng([1, 4])).levelled()
-    follower = LightTracker(model, mannequin.camera, network)
+    light_tracker = LightTracker(model, mannequin.camera, network)
     clean = shot(mannequin, room, np.random.default_rng(2)).frame
     rng = np.random.default_rng(0)
     seen = []
     for number in range(40):
         noisy = np.clip(clean + rng.normal(0, 4, clean.shape), 0, 255).astype(np.uint8)
-        light = follower.update(noisy, mannequin.mask, None, mannequin.fit, number * 40_000_000)
+        light = light_tracker.update(noisy, mannequin.mask, None, mannequin.fit, number * 40_000_000)
         seen.append(light.direction)
     steps = np.array(seen[1:]) - np.array(seen[:-1])
     assert np.degrees(np.quantile(np.linalg.norm(steps, axis=1), 0.95)) < 1.0
@@ -273,16 +273,16 @@ def test_who_moves_in_still_light_does_not_flicker(
     """One wrong look at somebody who bends down would flash the garment at twice its brightness."""
     room = synthetic(np.random.default_rng([1, 4])).levelled()
     frame = shot(mannequin, room, np.random.default_rng(2)).frame
-    follower = LightTracker(model, mannequin.camera, network)
-    right = follower.estimate(frame, mannequin.mask, None, mannequin.fit)
+    light_tracker = LightTracker(model, mannequin.camera, network)
+    right = light_tracker.estimate(frame, mannequin.mask, None, mannequin.fit)
     wrong = replace(right, sh=2 * right.sh)
 
     def brightest(after: Estimate) -> float:
         looks = iter([right, right, after, after, right, right, right])
-        monkeypatch.setattr(follower, "estimate", lambda *_: next(looks))
-        follower.reset()
+        monkeypatch.setattr(light_tracker, "estimate", lambda *_: next(looks))
+        light_tracker.reset()
         times = range(0, 1_300_000_000, 40_000_000)
-        seen = [follower.update(frame, mannequin.mask, None, mannequin.fit, t) for t in times]
+        seen = [light_tracker.update(frame, mannequin.mask, None, mannequin.fit, t) for t in times]
         return max(light.sh[0][0] for light in seen) / float(right.sh[0, 0])
 
     assert brightest(wrong) < 1.45
@@ -295,9 +295,9 @@ def test_a_mask_of_any_resolution_gives_the_same_light(
     model: BodyModel, mannequin: Mannequin, frame: NDArray[np.uint8], network: LightNetwork
 ) -> None:
     """A large frame comes with a smaller mask: the light would be judged by another part of it."""
-    follower = LightTracker(model, mannequin.camera, network)
+    light_tracker = LightTracker(model, mannequin.camera, network)
     small = resize(mannequin.mask, (160, 213))
-    whole, coarse = (follower.estimate(frame, m, None, mannequin.fit) for m in (mannequin.mask, small))
+    whole, coarse = (light_tracker.estimate(frame, m, None, mannequin.fit) for m in (mannequin.mask, small))
     assert coarse.by_network
     assert angle_deg(main_direction(whole.sh), main_direction(coarse.sh)) < 6
     np.testing.assert_allclose(coarse.sh[0], whole.sh[0], rtol=0.08)

@@ -15,7 +15,7 @@ from inference.body.landmarks import HIPS, SHOULDERS, Landmark
 from inference.pose.tracker import (
     PoseTracker,
     most_central_and_near,
-    neighbours,
+    other_people,
     plausible,
     torso,
     torso_colours,
@@ -167,5 +167,5 @@ def test_the_own_face_of_a_quick_walker_is_nobody_elses() -> None:
     person[list(HIPS), :2] = (300, 170), (304, 170)
     person[0, :2] = 308, 80
     own = (308.0 + 14.0, 60.0, 20.0)  # where the face is by the next frame
-    assert neighbours([own], person, moved=14.0) == []
-    assert len(neighbours([own, (420.0, 60.0, 20.0)], person, moved=14.0)) == 1
+    assert other_people([own], person, moved=14.0) == []
+    assert len(other_people([own, (420.0, 60.0, 20.0)], person, moved=14.0)) == 1

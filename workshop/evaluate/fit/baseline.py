@@ -31,12 +31,12 @@ class Baseline:
         page = load_garment(garment)
         camera = Camera.looking(np.array([0.0, 0.95, 4.0]), np.array([0.0, 0.95, 0.0]), 35.0, _SIZE)
         rest = np.tile(np.eye(4)[:3], (len(BONES), 1, 1))
-        skin = camera.place(rest)
+        bone_transforms = camera.place(rest)
         context = gl.Context()
         renderer = GarmentRenderer(*_SIZE, body_surface(model))
         renderer.dress([cloth_of(page, load_fabric(page.default_fabric), "M")])
         drawing = renderer.draw(
-            skin, camera.lens, np.zeros(model.components, np.float32), np.zeros((9, 3), np.float32)
+            bone_transforms, camera.lens, np.zeros(model.components, np.float32), np.zeros((9, 3), np.float32)
         )
         self._picture = np.zeros(_SIZE[::-1], np.uint8)
         if drawing is not None:

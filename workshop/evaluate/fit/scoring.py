@@ -139,7 +139,7 @@ class Judge:
             truth = clip.truth(index)
             score = self._frame(clip, index, frame, truth, seen, scale)
             if bare is not None:
-                pair, true_picture = seen.outfits[3], bare.see(clip.skin[index], clip.room)
+                pair, true_picture = seen.outfits[3], bare.see(clip.bone_transforms[index], clip.room)
                 worn = np.isin(truth[..., 0], (mannequins.TOP, mannequins.BOTTOM))
                 score.skin = masks.skin_error(
                     worn, true_picture[1], pair.mask, pair.picture, frame, true_picture[0]
@@ -185,12 +185,12 @@ class Judge:
         scale: float,
     ) -> FrameScore:
         scene = clip.scene
-        body, true_skin = scene.body(0), clip.skin[index]
+        body, true_transforms = scene.body(0), clip.bone_transforms[index]
         labels, in_top, bits = truth[..., 0], truth[..., 1], truth[..., 2]
         shown = ((bits & TOP_SHOWN) > 0, (bits & BOTTOM_SHOWN) > 0)
         whole = (bits & TOP_WHOLE) > 0
         size = clip.camera.size
-        corners = body_errors.joints_of(true_skin, body.model.joints, body_errors.SHOULDERS_HIPS)
+        corners = body_errors.joints_of(true_transforms, body.model.joints, body_errors.SHOULDERS_HIPS)
         pixels = corners[:, :2] / corners[:, 2:] * clip.camera.focal + np.array(size) / 2
         inside = bool(((pixels >= 0) & (pixels < size)).all())
         hidden = np.count_nonzero(whole & (in_top == mannequins.OTHER)) / max(int(np.count_nonzero(whole)), 1)
@@ -199,7 +199,7 @@ class Judge:
             index,
             inside and bool(hidden < _HIDDEN),
             seen.bone_transforms is not None,
-            body_errors.facing_deg(true_skin),
+            body_errors.facing_deg(true_transforms),
         )
         top, bottom = (outfit.mask for outfit in seen.outfits[:2])
         if np.count_nonzero(shown[0]) >= _LEAST_PX:
@@ -228,7 +228,7 @@ class Judge:
         if seen.bone_transforms is not None and seen.shape is not None and seen.landmarks is not None:
             self._body(clip, index, seen, score, scale)
             centre = seen.landmarks[list(TRUNK), :2].mean(0)
-            trunk = body_errors.trunk_px(true_skin, body.model.joints, clip.camera.focal)
+            trunk = body_errors.trunk_px(true_transforms, body.model.joints, clip.camera.focal)
             row, column = (int(np.clip(c, 0, n - 1)) for c, n in zip(centre[::-1], size[::-1], strict=True))
             away = float(np.linalg.norm(centre - pixels.mean(0)))
             score.on_other = away > _ASTRAY * trunk and labels[row, column] == mannequins.OTHER
@@ -246,8 +246,8 @@ class Judge:
         assert seen.bone_transforms is not None  # noqa: S101 - the caller looked
         assert seen.shape is not None  # noqa: S101
         assert seen.landmarks is not None  # noqa: S101
-        body, true_skin = clip.scene.body(0), clip.skin[index]
-        truth = body_errors.joints_of(true_skin, body.model.joints)
+        body, true_transforms = clip.scene.body(0), clip.bone_transforms[index]
+        truth = body_errors.joints_of(true_transforms, body.model.joints)
         ours = body_errors.joints_of(seen.bone_transforms, self._model.shaped_joints(seen.shape))
         told = self._field_of_view or clip.scene.field_of_view_deg
         focal = 0.5 * max(clip.camera.size) / float(np.tan(np.radians(told) / 2))
@@ -257,13 +257,13 @@ class Judge:
         inside = np.asarray(((true_px >= 0) & (true_px < clip.camera.size)).all(axis=1))
         if inside.any():
             score.joint_px = float(np.linalg.norm(our_px - true_px, axis=1)[inside].mean())
-            trunk = body_errors.trunk_px(true_skin, body.model.joints, clip.camera.focal)
+            trunk = body_errors.trunk_px(true_transforms, body.model.joints, clip.camera.focal)
             score.joint_share = score.joint_px / trunk
             seen_px = seen.landmarks[list(body_errors.LANDMARKS_OF_JOINTS), :2]
             off = np.stack([our_px - true_px, seen_px - true_px]) / trunk
             score.joints = np.where(inside[None, :, None], off, np.nan)
         score.trunk_cm = 100 * self._surface.error_m(
-            seen.bone_transforms, seen.shape, true_skin, body.model.vertices, scale
+            seen.bone_transforms, seen.shape, true_transforms, body.model.vertices, scale
         )
 
     @staticmethod

@@ -108,10 +108,10 @@ class MannequinMaker:
         shape = np.clip(rng.normal(0, 0.9, self.model.components), -2.2, 2.2)
         rotation = exp_so3(np.array([rng.normal(0, 0.10), 0.0, rng.normal(0, 0.03)])) @ FACING
         turns = _pose(rng)
-        skin, place = self._placed(rng, shape, rotation, turns, camera, size)
+        transforms, place = self._placed(rng, shape, rotation, turns, camera, size)
         cloths = [] if plain else self._clothes(rng)
-        parts = [self._part(self._skin, shape, 0.0, skin, _BEHIND_M if cloths else 0.0)]
-        parts += [self._part(cloth.mesh, shape, cloth.size_steps, skin, 0.0) for cloth in cloths]
+        parts = [self._part(self._skin, shape, 0.0, transforms, _BEHIND_M if cloths else 0.0)]
+        parts += [self._part(cloth.mesh, shape, cloth.size_steps, transforms, 0.0) for cloth in cloths]
         parts[0].recede[
             np.isin(self._region, [REGIONS.index(r) for r in ("head", "neck", "left_hand", "right_hand")])
         ] = 0
@@ -170,12 +170,12 @@ class MannequinMaker:
         self, rng: np.random.Generator, shape: F64, rotation: F64, turns: F64, camera: Intrinsics,
         size: tuple[int, int],
     ) -> tuple[F32, F64]:  # fmt: skip
-        """Skinning matrices and the pelvis's place that put head and body where a shopper's are."""
+        """Bone transforms and the pelvis's place that put head and body where a shopper's are."""
         local = turns.copy()
         local[0] = rotation @ turns[0]
         joints = self.model.shaped_joints(shape)
-        skin = self.model.pose(local, joints, -joints[0])
-        crown = skin[BONES.index("head")] @ np.append(joints[BONES.index("head")] + (0, 0.18, 0), 1.0)
+        transforms = self.model.pose(local, joints, -joints[0])
+        crown = transforms[BONES.index("head")] @ np.append(joints[BONES.index("head")] + (0, 0.18, 0), 1.0)
         low, high = ((0.42, 0.8), (0.8, 1.4), (1.5, 2.3))[int(rng.choice(3, p=[0.35, 0.4, 0.25]))]
         span = rng.uniform(low, high)  # metres of the picture's height at the person
         z = camera.focal * span / size[1]
@@ -191,20 +191,20 @@ class MannequinMaker:
         guess = shape * rng.uniform(0.4, 1.0) + rng.normal(0, 0.2, len(shape))
         joints = self.model.shaped_joints(guess)
         place = place + rng.normal(0, [0.008, 0.008, 0.04])
-        skin = self.model.pose(local, joints, place - joints[0])
-        world = skin[:, :, :3].astype(np.float64)
+        transforms = self.model.pose(local, joints, place - joints[0])
+        world = transforms[:, :, :3].astype(np.float64)
         pose = Pose(local, place, world, np.zeros((len(BONES), 3)))
-        return Fit(skin, guess, pose, np.zeros((33, 3)), 0.02, 1.0)
+        return Fit(transforms, guess, pose, np.zeros((33, 3)), 0.02, 1.0)
 
-    def _part(self, mesh: SkinnedMesh, shape: F64, steps: float, skin: F32, recede: float) -> _Part:
+    def _part(self, mesh: SkinnedMesh, shape: F64, steps: float, transforms: F32, recede: float) -> _Part:
         rest = mesh.rest(shape.astype(np.float32), steps)
         shares = self._shares if mesh is self._skin else dense_weights(mesh.joints, mesh.weights, len(BONES))
-        points = skin_points(rest, shares, skin)
+        points = skin_points(rest, shares, transforms)
         if mesh is self._skin:
             count = len(self.model.vertices)
             normals = np.tile(vertex_normals(points[:count], self.model.faces), (2, 1))
         else:
-            turned = (shares @ skin[:, :, :3].reshape(len(skin), 9)).reshape(-1, 3, 3)
+            turned = (shares @ transforms[:, :, :3].reshape(len(transforms), 9)).reshape(-1, 3, 3)
             normals = np.einsum("nij,nj->ni", turned, mesh.normals)
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
         return _Part(points, normals, mesh.faces, np.full(len(points), recede, np.float32))

@@ -22,14 +22,14 @@ class BareTruth:
         self._lens = camera.lens
         self._light = scene.light_sh(camera)
 
-    def see(self, skin: NDArray[np.float32], room: Picture) -> tuple[Picture, NDArray[np.bool_]]:
+    def see(self, bone_transforms: NDArray[np.float32], room: Picture) -> tuple[Picture, NDArray[np.bool_]]:
         """The picture (H, W, 3) BGR before the empty ``room``, and where (H, W) it shows bare skin.
 
-        ``skin``: true skinning matrices (J, 3, 4) to camera space.
+        ``bone_transforms``: the true ones, (J, 3, 4) to camera space.
         """
         self._context.make_current()
         picture = room.copy()
-        seen = self._mannequin.draw(skin, self._lens, self._light, picture)
+        seen = self._mannequin.draw(bone_transforms, self._lens, self._light, picture)
         return picture, seen.labels == SKIN
 
     def close(self) -> None:

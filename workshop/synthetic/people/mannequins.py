@@ -80,7 +80,7 @@ class Mannequin:
 
     def draw(
         self,
-        skin: F32,
+        bone_transforms: F32,
         lens: tuple[float, float, float, float],
         light: F64,
         onto: NDArray[np.uint8] | None = None,
@@ -92,7 +92,7 @@ class Mannequin:
         width, height = self._size
         labels = np.zeros((height, width), np.uint8)
         metres = np.full((height, width), np.inf, np.float32) if depth else None
-        drawing = self.renderer.draw(skin, lens, self._shape, light.astype(np.float32))
+        drawing = self.renderer.draw(bone_transforms, lens, self._shape, light.astype(np.float32))
         if drawing is not None:
             x0, y0, x1, y1 = drawing.box
             labels[y0:y1, x0:x1] = self._labels[drawing.picture[..., 3]]
@@ -116,10 +116,10 @@ class Alone:
         self.renderer.dress([cloth])
         self._shape = np.zeros(body.model.components, np.float32)
 
-    def mask(self, skin: F32, lens: tuple[float, float, float, float]) -> NDArray[np.bool_]:
+    def mask(self, bone_transforms: F32, lens: tuple[float, float, float, float]) -> NDArray[np.bool_]:
         """Where (H, W) any of it is in view."""
         out = np.zeros(self._size[::-1], bool)
-        drawing = self.renderer.draw(skin, lens, self._shape, np.zeros((9, 3), np.float32))
+        drawing = self.renderer.draw(bone_transforms, lens, self._shape, np.zeros((9, 3), np.float32))
         if drawing is not None:
             x0, y0, x1, y1 = drawing.box
             out[y0:y1, x0:x1] = drawing.picture[..., 3] > 0

@@ -54,18 +54,18 @@ _JPEG = 93
 class TrueClip:
     """One rendered scene.
 
-    ``skin`` (T, J, 3, 4): true skinning matrices to camera space; ``anchors``: name to (T, 2) px of the
+    ``bone_transforms`` (T, J, 3, 4): the true ones, to camera space; ``anchors``: name to (T, 2) px of the
     true garment's named points.
     """
 
     scene: Scene
     folder: Path
-    skin: NDArray[np.float32]
+    bone_transforms: NDArray[np.float32]
     anchors: dict[str, F64]
     camera: Camera
 
     def __len__(self) -> int:
-        return len(self.skin)
+        return len(self.bone_transforms)
 
     def frame(self, index: int) -> Picture:
         """What the camera saw, (H, W, 3) BGR."""
@@ -163,7 +163,7 @@ class _Stage:
         rng = np.random.default_rng(self._scene.seed)
         width, height = self._camera.size
         grain = rng.normal(0, _NOISE, (height + 64, width + 64, 3)).astype(np.float32)
-        skins, anchors = [], []
+        transforms, anchors = [], []
         names: list[str] = []
         for index in range(self._scene.frames):
             t = index / FPS
@@ -181,14 +181,14 @@ class _Stage:
             )
             _write(folder / "truth" / f"{index:06d}.png", truth, [cv.IMWRITE_PNG_COMPRESSION, 3])
             _write(folder / "depth" / f"{index:06d}.png", depth, [cv.IMWRITE_PNG_COMPRESSION, 1])
-            skins.append(self._camera.place(bones[0]))
+            transforms.append(self._camera.place(bones[0]))
             named = self._top.renderer.anchors()
             names = list(named)
             anchors.append([named[n] for n in names])
         self._delete()
         np.savez(
             folder / "facts.npz",
-            skin=np.stack(skins),
+            skin=np.stack(transforms),
             anchors=np.array(anchors, np.float64),
             anchor_names=np.array(names),
         )
@@ -205,11 +205,11 @@ class _Stage:
         depth = np.full(picture.shape[:2], np.inf, np.float32)
         if self._scene.stool:
             self._draw_stool(picture, labels, bones[0])
-        skins = [camera.place(b) for b in bones]
+        transforms = [camera.place(b) for b in bones]
         nearer_other = np.zeros(labels.shape, bool)
         # The far one first: people pass with room between them.
-        for actor in sorted(range(len(skins)), key=lambda i: -float(skins[i][0, 2, 3])):
-            seen = self._came[actor].draw(skins[actor], lens, self._light, picture, depth=True)
+        for actor in sorted(range(len(transforms)), key=lambda i: -float(transforms[i][0, 2, 3])):
+            seen = self._came[actor].draw(transforms[actor], lens, self._light, picture, depth=True)
             drawn = seen.labels > 0
             labels[drawn] = OTHER if actor else seen.labels[drawn]
             if seen.depth is not None:
@@ -218,12 +218,12 @@ class _Stage:
                 nearer_other[:] = False
             else:
                 nearer_other |= drawn
-        in_top = self._in_top.draw(skins[0], lens, self._light).labels
-        in_bottom = self._in_bottom.draw(skins[0], lens, self._light).labels
+        in_top = self._in_top.draw(transforms[0], lens, self._light).labels
+        in_bottom = self._in_bottom.draw(transforms[0], lens, self._light).labels
         shown = (in_top == TOP) & ~nearer_other, (in_bottom == BOTTOM_LABEL) & ~nearer_other
         bits = (
             TOP_SHOWN * shown[0]
-            + TOP_WHOLE * self._top.mask(skins[0], lens)
+            + TOP_WHOLE * self._top.mask(transforms[0], lens)
             + BOTTOM_SHOWN * shown[1]
             + IDEAL * ((in_top > 0) | (in_bottom > 0))
         ).astype(np.uint8)
