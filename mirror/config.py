@@ -284,7 +284,3 @@ def _nearest(key: str) -> str:
     names = list(keys())
     found = difflib.get_close_matches(key, names, 1) or [n for n in names if n.endswith("." + key)][:1]
     return f" (did you mean {found[0]!r}?)" if found else ""
-
-
-if __name__ == "__main__":
-    SHIPPED.write_text(dump(Config()), encoding="utf-8")

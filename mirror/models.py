@@ -6,7 +6,7 @@ talks to is the package index. Of the two task bundles the pose one needs work: 
 landmark network carries no TFLite metadata, without which PoseLandmarker can't know how to
 scale its input.
 
-``python -m mirror.models`` is what ``./kiosk setup`` runs.
+``mirror models`` is what ``./kiosk setup`` runs.
 """
 
 from __future__ import annotations
@@ -248,17 +248,3 @@ def _with_metadata(model_bytes: bytes) -> bytes:
     builder = AlignedBuilder(len(model_bytes) + 65536)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
-
-
-def main() -> int:
-    """Set up the cache and say where it is."""
-    try:
-        print(f"models ready in {ensure()}")
-    except MirrorError as error:
-        print(f"mirror: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

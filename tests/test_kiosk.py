@@ -20,7 +20,7 @@ case "$*" in
     "--version" | "-VV") echo "Python 3.12.0" ;;
     "-m venv"*) mkdir -p "${@: -1}/bin"; cp "$0" "${@: -1}/bin/python" ;;
     "-m pip install"*) echo "Collecting numpy>=1 (from x)"; [ ! -e "$STUBS/no_network" ] ;;
-    "-m mirror.models") echo "models ready"; [ ! -e "$STUBS/no_models" ] ;;
+    "-m mirror models") echo "models ready"; [ ! -e "$STUBS/no_models" ] ;;
     "-P - "*) cat >/dev/null; rm "$STUBS/incomplete" 2>/dev/null && exit 1; exit 0 ;;
     "- lib"*) cat >/dev/null; cat "$STUBS/missing" 2>/dev/null ;;
 esac
@@ -109,7 +109,7 @@ def test_second_setup_installs_nothing(machine: Machine) -> None:
     second = machine.run("setup")
     assert second.returncode == 0
     assert machine.calls("pip install") == machine.calls("-m venv") == machine.calls("apt-get") == 0
-    assert machine.calls("mirror.models") == 1, "a damaged model cache must mend itself"
+    assert machine.calls("mirror models") == 1, "a damaged model cache must mend itself"
 
 
 def test_setup_is_done_again_when_the_dependencies_change(machine: Machine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from types import ModuleType
@@ -17,6 +18,13 @@ def require_torch() -> ModuleType:
     except ImportError as error:
         raise MirrorError("training needs PyTorch: pip install 'fitting-mirror[train]'") from error
     return torch
+
+
+def require_anny() -> None:
+    """Raise MirrorError with the mend unless Anny, which people are drawn with, is installed."""
+    require_torch()
+    if importlib.util.find_spec("anny") is None:
+        raise MirrorError("drawing people needs Anny: pip install anny fast-simplification")
 
 
 def shut_in() -> None:

@@ -120,7 +120,7 @@ def _models(config: Config) -> Iterator[Check]:
     from mirror.models import status
 
     broken = [(name, detail) for name, sound, detail in status() if not sound]
-    mend = "python -m mirror.models fetches and checks them"
+    mend = "`mirror models` fetches and checks them"
     if broken:
         names = ", ".join(name for name, _ in broken)
         yield Check("models", "fail", f"{names}: {broken[0][1]}", mend)

@@ -47,6 +47,9 @@ GROUPS: tuple[Group, ...] = (
     Group("garment", "The wardrobe's garments.", _MERCHANDISER),
     Group("fabric", "The wardrobe's fabrics.", _MERCHANDISER),
     Group("light", "The light network.", _ENGINEER),
+    Group("landmarks", "The network that corrects landmarks.", _ENGINEER),
+    Group("shape-prior", "The prior of body shapes.", _ENGINEER),
+    Group("bake", "Compute what ships of the body; offline, by hand.", _ENGINEER),
     Group("evaluate", "Measure how good the learned parts are.", _ENGINEER),
 )
 
@@ -66,6 +69,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("demo", "mirror.cli.replay:demo", "Show the built-in clip in the mirror.", _OPERATOR),
     Command("install", "mirror.cli.install:install", "Install the systemd units.", _OPERATOR),
+    Command("models", "mirror.cli.models:models", "Fetch and check the models.", _OPERATOR),
     Command(
         "replay",
         "mirror.cli.replay:replay",
@@ -83,6 +87,14 @@ COMMANDS: tuple[Command, ...] = (
         "workshop.bench.commands:changes",
         "Measure what other clothes cost while the mirror runs.",
         _ENGINEER,
+    ),
+    Command("demo-clip", "workshop.synthetic.commands:demo_clip", "Make the built-in clip anew.", _ENGINEER),
+    Command(
+        "shipped-config",
+        "mirror.cli.models:shipped_config",
+        "Write the shipped configuration from the defaults.",
+        _ENGINEER,
+        hidden=True,
     ),
     # garment
     Command("garment list", "render.garments.commands:list_garments", "List the garments.", _MERCHANDISER),
@@ -120,6 +132,12 @@ COMMANDS: tuple[Command, ...] = (
         "garment features",
         "workshop.tailor.commands:garment_features",
         "Write a garment's channels, and a sheet of them.",
+        _ENGINEER,
+    ),
+    Command(
+        "garment cut",
+        "workshop.tailor.commands:cut_garments",
+        "Cut the garments of folders from their pages.",
         _ENGINEER,
     ),
     Command(
@@ -161,6 +179,18 @@ COMMANDS: tuple[Command, ...] = (
         "Choose the designs of trained weights.",
         _ENGINEER,
     ),
+    Command(
+        "fabric collection",
+        "workshop.tailor.commands:fabric_collection",
+        "Weave the fabrics that ship.",
+        _ENGINEER,
+    ),
+    Command(
+        "fabric plain",
+        "workshop.tailor.commands:plain_fabrics",
+        "Compute the two plain fabrics that ship.",
+        _ENGINEER,
+    ),
     # light
     Command(
         "light estimate",
@@ -172,6 +202,49 @@ COMMANDS: tuple[Command, ...] = (
         "light train",
         "workshop.train.light.commands:train",
         "Train the light network on rendered people.",
+        _ENGINEER,
+    ),
+    # landmarks, shape-prior, bake
+    Command(
+        "landmarks dataset",
+        "workshop.train.landmarks.commands:dataset",
+        "Draw people, and keep what the pose network sees.",
+        _ENGINEER,
+    ),
+    Command(
+        "landmarks train",
+        "workshop.train.landmarks.commands:train",
+        "Train the network that corrects landmarks.",
+        _ENGINEER,
+    ),
+    Command(
+        "shape-prior train",
+        "workshop.train.commands:shape_prior",
+        "Learn what pictures tell of a body's shape.",
+        _ENGINEER,
+    ),
+    Command(
+        "bake body",
+        "workshop.bake.commands:body",
+        "Bake the body model and the blocks of garments.",
+        _ENGINEER,
+    ),
+    Command(
+        "bake people",
+        "workshop.bake.commands:people",
+        "Bake the people that the fit is measured on.",
+        _ENGINEER,
+    ),
+    Command(
+        "bake landmark-offsets",
+        "workshop.bake.commands:landmark_offsets",
+        "Measure where landmarks lie on a body.",
+        _ENGINEER,
+    ),
+    Command(
+        "bake mask-stand-off",
+        "workshop.bake.commands:mask_stand_off",
+        "Measure how far the person mask stands off the flesh.",
         _ENGINEER,
     ),
     # evaluate

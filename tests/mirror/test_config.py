@@ -26,7 +26,7 @@ def page(tmp_path: Path, text: str) -> Path:
 def test_shipped_file_is_the_defaults() -> None:
     """The file operators copy would say something else than what the mirror does."""
     text = SHIPPED.read_text(encoding="utf-8")
-    assert text == dump(Config()), "write it again: python -m mirror.config"
+    assert text == dump(Config()), "write it again: mirror shipped-config"
     assert msgspec.to_builtins(load(SHIPPED)) == msgspec.to_builtins(Config())
 
 

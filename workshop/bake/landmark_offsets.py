@@ -5,12 +5,10 @@ standing and turned all ways before varied cameras, and prints what ``inference/
 holds as ``LANDMARK_SHIFT``: the least-squares offset of each landmark from its joint, in the frame of the
 bone that it moves with, and the median in metres that is left of it, by view:
 
-    python -m workshop.bake.landmark_offsets [--people 24] [--seed 7]
+    mirror bake landmark-offsets [--people 24] [--seed 7]
 """
 
 from __future__ import annotations
-
-import argparse
 
 import numpy as np
 
@@ -98,28 +96,18 @@ def offsets(seen: list[tuple[float, F64, F64, F64, F64]], name: str) -> tuple[F6
     return np.asarray(shift), np.array(rms)
 
 
-def main() -> None:
-    """Render, follow, solve, print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--people", type=int, default=24)
-    parser.add_argument("--seed", type=int, default=7)
-    options = parser.parse_args()
-    rng = np.random.default_rng(options.seed)
+def measure(people: int, seed: int) -> None:
+    """Render so many people drawn by the seed, follow, solve, print."""
+    rng = np.random.default_rng(seed)
     model = BodyModel.load()
     context = gl.Context()
     seen = []
-    for number in range(options.people):
+    for number in range(people):
         body = random_body(model, rng)
         joints = body.model.joints.astype(np.float64)
         seen += [(*each, joints) for each in photographed(body, number, rng)]
-        print(f"... {number + 1} of {options.people} people, {len(seen)} pictures", flush=True)
+        print(f"... {number + 1} of {people} people, {len(seen)} pictures", flush=True)
     context.close()
     for name in JOINTS:
         shift, rms = offsets(seen, name)
         print(f"{name:9} {np.round(shift, 4)}  median miss in m by octant of turn: {np.round(rms, 3)}")
-
-
-if __name__ == "__main__":
-    main()

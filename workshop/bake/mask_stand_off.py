@@ -5,12 +5,10 @@ true body on the pose network's mask, and prints what ``inference/fit/shape_esti
 ``CLOTHES``, ``SIGMA_CLOTHES`` and ``CLOTHES_TOGETHER``. One in seven wears a thick coat and trousers. Needs
 ``torch`` and ``anny`` (see ``workshop/bake/body.py``):
 
-    bake-venv/bin/python -m workshop.bake.mask_stand_off [--people 140] [--seed 1000]
+    bake-venv/bin/mirror bake mask-stand-off [--people 140] [--seed 1000]
 """
 
 from __future__ import annotations
-
-import argparse
 
 import numpy as np
 
@@ -113,32 +111,20 @@ def photographed(body: TrueBody, number: int, rng: np.random.Generator) -> F64:
     return np.array(out)
 
 
-def main() -> None:
-    """Draw, render, measure, print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--people", type=int, default=140)
-    parser.add_argument("--seed", type=int, default=1000)
-    options = parser.parse_args()
+def measure(count: int, seed: int) -> None:
+    """Draw so many people, render, measure, print."""
     model = BodyModel.load()
     bodies, joints, _, _ = at_rest(model, ANNY_SEED, AGES)
     context = gl.Context()
     people = []
-    for number in range(options.people):
+    for number in range(count):
         offsets = (bodies[number] - model.vertices).astype(np.float32)
         body = true_body(number, model, offsets, joints[number].astype(np.float32))
-        people.append(
-            np.nanmedian(photographed(body, number, np.random.default_rng(options.seed + number)), axis=0)
-        )
-        print(f"... {number + 1} of {options.people} people", flush=True)
+        people.append(np.nanmedian(photographed(body, number, np.random.default_rng(seed + number)), axis=0))
+        print(f"... {number + 1} of {count} people", flush=True)
     context.close()
     mean, covariance = spread(np.array(people))
     sigma = np.sqrt(np.diag(covariance))
     print("CLOTHES", np.round(mean, 3).tolist())
     print("SIGMA_CLOTHES", np.round(sigma, 3).tolist())
     print("CLOTHES_TOGETHER", np.round(covariance / np.outer(sigma, sigma), 2).tolist())
-
-
-if __name__ == "__main__":
-    main()

@@ -5,12 +5,11 @@ ten components would have them, in the model's topology and rest pose. They are 
 seed than the bodies that the model was made of. Needs ``torch`` and ``anny`` (see
 ``workshop/bake/body.py``):
 
-    bake-venv/bin/python -m workshop.bake.people
+    bake-venv/bin/mirror bake people
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ from workshop.bake import measures as bake_measures
 from workshop.bake.anny_samples import sample
 from workshop.bake.body import joints_of, to_common_pose, weights_of
 
-COMMAND = "python -m workshop.bake.people"
+COMMAND = "mirror bake people"
 SEED = 2026
 AGES = ((150, 18.0, 75.0), (10, 13.0, 18.0))  # how many of which ages (years)
 COUNT = 12
@@ -101,11 +100,8 @@ def at_rest(
     return vertices[:, match], posed, error, samples.anny_version
 
 
-def main() -> None:
+def bake_people() -> None:
     """Sample, choose, write, and print what came out."""
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
     model = BodyModel.load()
     bodies, posed, error, version = at_rest(model, SEED, AGES)
     measures = bake_measures.measure(bodies, posed, model.faces.astype(np.int64), model.region)
@@ -131,7 +127,3 @@ def main() -> None:
     for i in chosen:
         print({n: round(float(measures[n][i]), 3) for n in names})
     print(json.dumps(facts, indent=1))
-
-
-if __name__ == "__main__":
-    main()

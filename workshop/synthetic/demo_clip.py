@@ -1,4 +1,4 @@
-"""Makes the built-in clip, ``capture/data/demo.mp4``: ``python -m workshop.synthetic.demo_clip``.
+"""Makes the built-in clip, ``capture/data/demo.mp4``: ``mirror demo-clip``.
 
 First scikit-image's astronaut photo (public domain, NASA), moved and zoomed as a hand-held
 camera would; then an empty room of computed planks and scikit-image's brick texture (CC0), into
@@ -7,7 +7,6 @@ which the project's own body model walks, painted and dressed plainly. Needs the
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ from workshop.synthetic.people.painted_mannequin import painted
 WIDTH, HEIGHT, FPS = 1280, 720, 25
 PHOTO_S, FIGURE_S = 5.0, 10.0
 _EMPTY_S, _ARRIVED_S = 0.6, 2.2  # when the mannequin begins to walk in, when it stands before the camera
-_OUT = Path(__file__).resolve().parents[2] / "capture" / "data" / "demo.mp4"
+OUT = Path(__file__).resolve().parents[2] / "capture" / "data" / "demo.mp4"
 _OVERSAMPLING = 2
 _FOCAL = 0.87 * WIDTH  # px: a camera of about 60 degrees
 _WALL_Z = -1.5  # metres behind the mannequin
@@ -37,13 +36,8 @@ _PX_PER_M = 220  # of the room's textures
 _ROOM_M = (9.0, 3.6, 6.0)  # width, height, depth
 
 
-def main() -> None:
+def write_clip(out: Path = OUT) -> None:
     """Write the clip."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("out", type=Path, nargs="?", default=_OUT)
-    out: Path = parser.parse_args().out
     out.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(out), "w", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=FPS, options={"crf": "25", "preset": "veryslow"})
@@ -328,7 +322,3 @@ def _floor() -> Floats:
     fall_off = 0.75 + 0.3 * np.exp(-(((column - 0.62) / 0.28) ** 2) - ((row - 0.35) / 0.5) ** 2)
     lit: Floats = floor * fall_off[..., None].astype(np.float32)
     return lit
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,7 @@
-"""``mirror garment show|import|drape|export|features``, ``mirror fabric import``: the wardrobe's makers."""
+"""The tailor's commands: ``mirror garment show|import|drape|cut|export|features``.
+
+And the fabrics': ``mirror fabric import|collection|plain``.
+"""
 
 from __future__ import annotations
 
@@ -285,6 +288,42 @@ def import_swatches(
         if out is not None:
             print(f"  {import_fabric(swatch, out)}")
     print(f"labels to correct: {swatches / FILE}")
+    return 0
+
+
+def cut_garments(
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Garment folders.")],
+) -> int:
+    """Cut every named garment from its page, as it lies."""
+    from workshop.tailor.cutter import cut
+
+    for folder in folders:
+        print(folder, {key: round(value, 4) for key, value in cut(folder).items()})
+    return 0
+
+
+def fabric_collection(
+    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Such as wardrobe/fabrics.")],
+) -> int:
+    """Weave the fabrics that the project ships, a folder each."""
+    from workshop.tailor.fabric_collection import weave_collection
+
+    for folder in weave_collection(out):
+        print(folder)
+    return 0
+
+
+def plain_fabrics(
+    wardrobe: Annotated[
+        Path | None, typer.Argument(metavar="WARDROBE", help="Wardrobe folder (default: the shipped one).")
+    ] = None,
+) -> int:
+    """Compute the two plain fabrics of the wardrobe."""
+    from mirror.wardrobe import PACKAGED
+    from workshop.tailor.plain_fabrics import PLAIN_FABRICS, make
+
+    for spec in PLAIN_FABRICS:
+        print(make(spec, wardrobe or PACKAGED))
     return 0
 
 

@@ -1,6 +1,6 @@
 """Cuts garments from the body model's blocks: a page of TOML in, a skinned ``garment.glb`` out.
 
-    python -m workshop.tailor.cutter wardrobe/garments/tshirt [MORE ...]
+    mirror garment cut wardrobe/garments/tshirt [MORE ...]
 
 Reads ``garment.toml`` (its ``[cut]`` table is described in ``workshop.tailor.cut_page``) and writes
 ``garment.glb`` beside it, and the page's ``[anchors]`` and ``[measurements]`` below a marked line.
@@ -8,7 +8,6 @@ Reads ``garment.toml`` (its ``[cut]`` table is described in ``workshop.tailor.cu
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,6 @@ from scipy.sparse.csgraph import connected_components
 
 from inference.body.model import BONES, PARENTS, BodyModel
 from inference.body.surface import welded_normals
-from mirror.errors import MirrorError
 from mirror.types import F64, I64
 from mirror.wardrobe import read_page
 from render.garments import glb
@@ -359,21 +357,3 @@ def cut(folder: Path) -> dict[str, float]:
         "stretch_median": float(np.median(pattern.stretch)),
         "stretch_p95": float(np.percentile(pattern.stretch, 95)),
     }
-
-
-def main(folders: list[str]) -> int:
-    """Cut every named folder; 0 if all went well, 1 with a line on the first that did not."""
-    if not folders:
-        print("usage: python -m workshop.tailor.cutter FOLDER [FOLDER ...]", file=sys.stderr)
-        return 2
-    for folder in folders:
-        try:
-            print(folder, {k: round(v, 4) for k, v in cut(Path(folder)).items()})
-        except MirrorError as error:
-            print(error, file=sys.stderr)
-            return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -2,14 +2,12 @@
 
 Seeds are chosen by eye.
 
-``python -m workshop.tailor.fabric_collection WARDROBE/fabrics`` writes a folder for each. The pictures
+``mirror fabric collection WARDROBE/fabrics`` writes a folder for each. The pictures
 are kept in coarser steps than a sample's own, so that a folder stays small.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +17,6 @@ from numpy.typing import NDArray
 from inference.fabric.generator import FabricGenerator
 from inference.fabric.palette import parse_palette
 from inference.fabric.sample import sample, write_fabric
-from mirror.errors import MirrorError
 
 SIZE = 512  # px
 _STEP = 9  # of the kept pictures, in 256ths
@@ -91,22 +88,3 @@ def coarser(normal: NDArray[np.uint8], step: int = 6) -> NDArray[np.uint8]:
     # z in the same coarse steps would tilt nothing; it is what the other two leave.
     out: NDArray[np.uint8] = np.rint(np.dstack([xy, z]) * 127.5 + 127.5).clip(0, 255).astype(np.uint8)
     return out
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Weave the collection into the folder named on the command line."""
-    words = sys.argv[1:] if argv is None else list(argv)
-    if len(words) != 1:
-        print("usage: python -m workshop.tailor.fabric_collection FOLDER", file=sys.stderr)
-        return 2
-    try:
-        for folder in weave_collection(Path(words[0])):
-            print(folder)
-    except MirrorError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

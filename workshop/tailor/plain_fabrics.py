@@ -1,13 +1,12 @@
 """Makes the two plain fabrics of the wardrobe: pictures of weaves, computed, tileable.
 
-    python -m workshop.tailor.plain_fabrics [WARDROBE]
+    mirror fabric plain [WARDROBE]
 
 Writes ``fabrics/NAME/fabric.toml``, ``albedo.png`` and ``normal.png`` under the wardrobe folder.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirror.types import F64
-from mirror.wardrobe import PACKAGED
 
 SIZE = 512
 
@@ -106,12 +104,7 @@ def make(spec: PlainFabricSpec, wardrobe: Path) -> Path:
     (folder / "fabric.toml").write_text(
         f'name = "{spec.name}"\nclass = "{spec.fabric_class}"\n'
         f"repeat_m = [{spec.repeat_m}, {spec.repeat_m}]\n"
-        'licence = "Apache-2.0"\nmade_by = "computed: python -m workshop.tailor.plain_fabrics"\n',
+        'licence = "Apache-2.0"\nmade_by = "computed: mirror fabric plain"\n',
         "utf-8",
     )
     return folder
-
-
-if __name__ == "__main__":
-    for each in PLAIN_FABRICS:
-        print(make(each, Path(sys.argv[1]) if len(sys.argv) > 1 else PACKAGED))

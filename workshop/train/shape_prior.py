@@ -1,6 +1,6 @@
 """Trains the shape prior on pictures of ``workshop/train/landmarks/dataset.py``; run offline, by hand.
 
-    bake-venv/bin/python -m workshop.train.shape_prior DIR [DIR...] [--out FILE]
+    bake-venv/bin/mirror shape-prior train DIR [DIR...] [--out FILE]
 
 For each person and camera the features of the pictures that tell are averaged. What they are to tell are the
 coefficients of the body model that come nearest to the person, and by how much the mask stands off the true
@@ -13,7 +13,6 @@ The shipped weights were trained on ``data``, ``data2`` and ``held``, as the lan
 
 from __future__ import annotations
 
-import argparse
 import json
 import shlex
 from collections.abc import Iterable, Sequence
@@ -151,34 +150,23 @@ def read(folders: Iterable[Path], model: BodyModel) -> list[Example]:
     return out
 
 
-def main() -> None:
-    """Read, train, write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--out", type=Path, default=SHIPPED)
-    options = parser.parse_args()
+def train_and_write(folders: Sequence[Path], out: Path | None) -> None:
+    """Read, train, write (None: over the shipped weights)."""
+    out = out or SHIPPED
     model = BodyModel.load()
-    examples = read(options.folders, model)
+    examples = read(folders, model)
     arrays, share = train(examples, model.components)
     facts = {
-        "command": shlex.join(
-            ["python", "-m", "workshop.train.shape_prior", *(f.name for f in options.folders)]
-        ),
+        "command": shlex.join(["mirror", "shape-prior", "train", *(f.name for f in folders)]),
         "pictures": str(sum(len(e.features) for e in examples)),
         "people": str(len({e.person for e in examples})),
         "licence": "Apache-2.0; learnt from rendered people",
     }
-    WEIGHTS.save(arrays, facts, options.out)
+    WEIGHTS.save(arrays, facts, out)
     told = {
         "shape": [round(float(s), 3) for s in share[: model.components]],
         "clothes": [round(float(s), 3) for s in share[model.components + len(GIRTH_GROUPS) :]],
     }
     line = json.dumps({**facts, "told": told})
-    options.out.with_suffix(".log.jsonl").write_text(line + "\n", "utf-8")
+    out.with_suffix(".log.jsonl").write_text(line + "\n", "utf-8")
     print(line)
-
-
-if __name__ == "__main__":
-    main()

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from scipy.spatial import cKDTree
 
 from inference.body.model import BodyModel
+from mirror.cli.app import main
 from mirror.errors import MirrorError
 from mirror.wardrobe import PACKAGED, read_page
 from render.garments import glb
@@ -182,7 +183,7 @@ def test_a_page_of_toml_is_a_new_garment(tmp_path: Path) -> None:
         text.replace('name = "tank_top"', 'name = "vneck"')
         + '[cut]\nstrap = 13\nhem = -8\nneckline = { shape = "v", width = 16, front = 16, back = 2 }\n'
     )
-    assert cutter.main([str(folder)]) == 0
+    assert main(["garment", "cut", str(folder)]) == 0
     cut, tank = load_garment(folder), load_garment("tank_top")
     low, high = cut.vertices[:, 1].min(), tank.vertices[:, 1].min()
     assert low == pytest.approx(high + 0.11, abs=0.01)  # hem 8 cm above the hip instead of 3 below
@@ -207,7 +208,7 @@ def test_wrong_cut_is_explained(
     folder.mkdir()
     text = (PACKAGED / "garments" / "skirt" / "garment.toml").read_text().split("[cut]")[0]
     (folder / "garment.toml").write_text(f"{text}[cut]\n{table}\n")
-    assert cutter.main([str(folder)]) == 1
+    assert main(["garment", "cut", str(folder)]) == 1
     error = capsys.readouterr().err
     assert line in error
     assert str(folder) in error

@@ -5,12 +5,11 @@ keeps what the pose network sees of each, and the truth: one ``NUMBER-ROUND.npz`
 A run that was stopped goes on. Needs ``torch`` and ``anny`` (see
 ``workshop/bake/body.py``):
 
-    bake-venv/bin/python -m workshop.train.landmarks.dataset DIR [--first 0] [--last 320] [--seed 4000]
+    bake-venv/bin/mirror landmarks dataset DIR [--first 0] [--last 320] [--seed 4000]
 """
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,34 +91,21 @@ def photographed(body: TrueBody, rng: np.random.Generator) -> PortraitSet:
     )
 
 
-def main() -> None:
-    """Draw, render, observe, keep."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--first", type=int, default=0, help="person to begin with")
-    parser.add_argument("--last", type=int, default=320, help="person to end before")
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=4000)
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
+def make(out: Path, people: range, rounds: int, seed: int) -> None:
+    """Draw these people, render, observe, and keep in ``out`` what a run before has not."""
+    out.mkdir(parents=True, exist_ok=True)
     model = BodyModel.load()
     bodies, joints, _, _ = at_rest(model, ANNY_SEED, AGES)
     context = gl.Context()
-    for number in range(options.first, options.last):
+    for number in people:
         offsets = (bodies[number] - model.vertices).astype(np.float32)
         body = true_body(number, model, offsets, joints[number].astype(np.float32))
-        for turn in range(options.rounds):
-            path = options.out / f"{number}-{turn}.npz"
+        for turn in range(rounds):
+            path = out / f"{number}-{turn}.npz"
             if path.exists():
                 continue
-            portraits = photographed(body, np.random.default_rng([options.seed, number, turn]))
+            portraits = photographed(body, np.random.default_rng([seed, number, turn]))
             if len(portraits.stances):
                 portraits.save(path)
             print(f"... {path.name}: {len(portraits.stances)} pictures", flush=True)
     context.close()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """Trains the landmark network on what ``dataset`` made; run offline, by hand. Needs ``torch``.
 
-    python -m workshop.train.landmarks.train DIR [DIR...] [--folds 10] [--out FILE] [--seed 0]
+    mirror landmarks train DIR [DIR...] [--folds 10] [--out FILE] [--seed 0]
 
 With ``--folds``, first leaves out a share of the people at a time, and says how far the landmarks of those
 left out are from the true ones, before and after. Writes the weights to FILE and FILE's name with
@@ -12,10 +12,8 @@ The shipped weights were trained on ``data`` (of ``dataset data --first 60``), `
 
 from __future__ import annotations
 
-import argparse
 import json
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -232,40 +230,24 @@ def folds(data: Examples, count: int, seed: int) -> list[dict[str, float]]:
     return out
 
 
-def main() -> None:
-    """Read, measure, train, write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path, nargs="+")
-    parser.add_argument("--folds", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=SHIPPED)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+def train_and_write(folders: Sequence[Path], count: int, out: Path | None, seed: int) -> None:
+    """Read, measure on ``count`` folds of the people, train, write (None: over the shipped weights)."""
+    out = out or SHIPPED
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    data = examples(options.data)
-    lines = folds(data, options.folds, options.seed) if options.folds else []
-    weights = train(data, options.seed)
-    names = [folder.name for folder in options.data]
+    data = examples(list(folders))
+    lines = folds(data, count, seed) if count else []
+    weights = train(data, seed)
+    names = [folder.name for folder in folders]
     facts = {
-        "command": shlex.join(
-            ["python", "-m", "workshop.train.landmarks.train", *names, "--seed", str(options.seed)]
-        ),
-        "seed": str(options.seed),
+        "command": shlex.join(["mirror", "landmarks", "train", *names, "--seed", str(seed)]),
+        "seed": str(seed),
         "pictures": str(len(data.values)),
         "people": str(len(np.unique(data.person))),
         "licence": "Apache-2.0; learnt from rendered people",
     }
-    WEIGHTS.save(weights, facts, options.out)
+    WEIGHTS.save(weights, facts, out)
     lines.append({"all": 1, **figures(data, weights)})
-    log = options.out.with_suffix(".log.jsonl")
+    log = out.with_suffix(".log.jsonl")
     log.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     print(json.dumps({**facts, **lines[-1]}))
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except MirrorError as error:
-        sys.exit(str(error))
