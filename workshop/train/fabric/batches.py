@@ -9,9 +9,9 @@ from torch import Tensor
 
 from inference.fabric.classes import NAMES
 from inference.fabric.lattice import NOISE, STYLE
-from inference.fabric.weights import PRIORS
 from workshop.train.fabric.network import Encoder, Generator
 from workshop.train.fabric.swatches import SwatchSet
+from workshop.train.fabric.weights import PRIORS
 
 
 def batch_tensors(rows: SwatchSet, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

@@ -150,10 +150,11 @@ def choose(
 ) -> int:
     """Choose the designs that samples start from."""
     require_torch()
-    from inference.fabric.weights import WEIGHTS, save_weights
+    from inference.fabric.weights import WEIGHTS
     from workshop.train.fabric.design_choice import Choice, Loom
     from workshop.train.fabric.design_choice import choose as run
     from workshop.train.fabric.train import keep_memory, load_run
+    from workshop.train.fabric.weights import save_weights
 
     if not 0 <= share <= 1:
         raise MirrorError(f"--share {share:g}: give a share from 0 to 1")

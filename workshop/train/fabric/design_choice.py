@@ -21,7 +21,6 @@ from torch.nn.functional import avg_pool2d
 
 from inference.fabric.classes import NAMES, PATTERNED
 from inference.fabric.palette import random_palette
-from inference.fabric.weights import PRIORS
 from mirror.errors import MirrorError
 from mirror.shading.colour import to_lab
 from mirror.types import F32
@@ -29,6 +28,7 @@ from workshop.train.fabric.batches import batch_tensors, draw_noise, pictured_od
 from workshop.train.fabric.losses import standardise
 from workshop.train.fabric.network import Encoder, Generator, Recogniser, linear_from_srgb
 from workshop.train.fabric.swatches import SwatchSet
+from workshop.train.fabric.weights import PRIORS
 
 _BATCH = 16
 #: Classes of which blotches would be all that is seen, and how level their cloth must lie: a share of the

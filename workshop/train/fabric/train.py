@@ -29,7 +29,6 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from inference.fabric.classes import NAMES, PATTERNED
 from inference.fabric.lattice import STYLE
-from inference.fabric.weights import Priors, save_weights
 from mirror.errors import MirrorError
 from workshop.train.checkpoint import changed_settings, read_checkpoint, write_checkpoint
 from workshop.train.fabric.batches import batch_tensors, choose_designs, draw_noise, sample_sheet
@@ -47,6 +46,7 @@ from workshop.train.fabric.losses import (
 )
 from workshop.train.fabric.network import Discriminator, Encoder, Generator, Recogniser
 from workshop.train.fabric.swatches import SwatchSet, load_swatches
+from workshop.train.fabric.weights import Priors, save_weights
 
 _FORMAT = 3
 

@@ -12,12 +12,13 @@ import torch
 
 from inference.fabric.classes import NAMES
 from inference.fabric.generator import FabricGenerator
-from inference.fabric.weights import PRIORS, WEIGHTS
+from inference.fabric.weights import WEIGHTS
 from mirror.cli.app import main
 from workshop.train.fabric import train
 from workshop.train.fabric.design_choice import Choice, Loom, _in_turn, _unevenness, choose, spread
 from workshop.train.fabric.network import Recogniser
 from workshop.train.fabric.swatches import SwatchSet, procedural_swatches
+from workshop.train.fabric.weights import PRIORS
 
 
 def test_spread_takes_the_most_unlike_first() -> None:
