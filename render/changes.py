@@ -26,9 +26,10 @@ from mirror.messages import OutfitRequest, WeaveRequest, Worn, Woven
 from mirror.process import Context
 from mirror.ring import Overwritten, RingReader
 from render.compose.frame_composer import FrameComposer
-from render.garments.cloth import FabricTextures, GpuGarment
 from render.garments.fabric import Fabric
 from render.garments.outfit import OutfitRack
+from render.garments.textures import FabricTextures
+from render.gpu.garment import GpuGarment
 
 FADE_NS = 400_000_000
 _TELL_NS = 500_000_000
@@ -52,7 +53,7 @@ class _Ready:
 
     fabric: Fabric | None
     garments: list[GpuGarment] | None
-    bolt: FabricTextures | None
+    textures: FabricTextures | None
 
 
 class Changes:
@@ -62,26 +63,26 @@ class Changes:
     if it cannot be loaded.
     """
 
-    def __init__(self, context: Context, dresser: FrameComposer) -> None:
+    def __init__(self, context: Context, composer: FrameComposer) -> None:
         config = context.config
         self._log = context.log
         self._lock_step = config.capture.pace == "all"
-        self._dresser = dresser
-        self._wardrobe = OutfitRack(config.wardrobe)
+        self._composer = composer
+        self._rack = OutfitRack(config.wardrobe)
         self._plan = sorted(
             (float(at), name) for at, name in (c.split(" ", 1) for c in config.wardrobe.changes)
         )
         for _, name in self._plan:
-            self._wardrobe.fabric_named(name)  # a slip should show now, not in the middle of the clip
+            self._rack.fabric_named(name)  # a slip should show now, not in the middle of the clip
         self._begin_ns: int | None = None  # the clip's first frame, in its own time
-        self._garments = self._wardrobe.names
+        self._garments = self._rack.names
         self._fabric: Fabric | None = None  # None: as configured
         self._named = config.wardrobe.fabric
         self._asked: list[_Asked] = []
         self._fade_from: int | None = None
         self._answered = Worn(seq=0, t_ns=0, request="", garments=[], fabric="")
-        dresser.wear(dresser.fit(self._wardrobe.loaded(self._garments)))
-        dresser.warm_up()
+        composer.wear(composer.prepare(self._rack.loaded(self._garments)))
+        composer.warm_up()
         self._pool = ThreadPoolExecutor(1, "changes", initializer=_step_back)
         self._ring = RingReader()
         self._requests = Collector[OutfitRequest](context.runtime, "outfit_request")
@@ -105,12 +106,12 @@ class Changes:
 
     def turn(self, steps: int) -> None:
         """Ask for another outfit of the rack."""
-        self._wardrobe.turn(steps)
-        self._ask("", self._wardrobe.names, None)
+        self._rack.turn(steps)
+        self._ask("", self._rack.names, None)
 
     def turn_fabric(self, steps: int) -> None:
         """Ask for another fabric of the rack."""
-        self._ask("", None, self._wardrobe.turn_fabric(steps))
+        self._ask("", None, self._rack.turn_fabric(steps))
 
     def weave(self) -> None:
         """Ask the weaver for a fabric of its own choice."""
@@ -132,9 +133,9 @@ class Changes:
 
     def _prepare(self, garments: tuple[str, ...] | None, fabric: str | Fabric | None) -> _Ready:
         """Load what is to be worn; in any thread. MirrorError names what is missing or broken."""
-        cloth = self._wardrobe.fabric_named(fabric) if isinstance(fabric, str) else fabric
+        cloth = self._rack.fabric_named(fabric) if isinstance(fabric, str) else fabric
         if garments is not None:
-            return _Ready(cloth, self._dresser.fit(self._wardrobe.loaded(garments, cloth)), None)
+            return _Ready(cloth, self._composer.prepare(self._rack.loaded(garments, cloth)), None)
         if cloth is None:
             raise ValueError("neither garments nor a fabric")
         return _Ready(cloth, None, FabricTextures.of(cloth.albedo, cloth.normal, cloth.repeat_m))
@@ -148,7 +149,7 @@ class Changes:
                 self._answer(request.request, "it names neither garments nor a fabric")
                 continue
             if request.garments:
-                self._wardrobe.choose(request.garments)
+                self._rack.choose(request.garments)
             self._ask(request.request, request.garments, request.fabric or None)
         while (woven := self._woven.receive()) is not None:
             self._take(woven)
@@ -183,7 +184,7 @@ class Changes:
         if way >= 1.0:
             self._end_fade()
         else:
-            self._dresser.fade(max(way, 0.0) ** 2 * (3 - 2 * max(way, 0.0)))
+            self._composer.fade(max(way, 0.0) ** 2 * (3 - 2 * max(way, 0.0)))
 
     def _take(self, woven: Woven) -> None:
         """Ask for the fabric that the weaver has made."""
@@ -210,21 +211,21 @@ class Changes:
 
     def _put_on(self, asked: _Asked, ready: _Ready, now_ns: int) -> None:
         if ready.garments is not None:
-            self._dresser.wear(ready.garments)
-        elif ready.bolt is not None:
-            self._dresser.lay(ready.bolt)
+            self._composer.wear(ready.garments)
+        elif ready.textures is not None:
+            self._composer.load_fabric(ready.textures)
             self._fade_from = now_ns
         if asked.garments is not None:
             self._garments = asked.garments
         self._fabric = ready.fabric
         if asked.fabric is not None:
             self._named = asked.fabric if isinstance(asked.fabric, str) else asked.fabric.name
-            self._wardrobe.choose_fabric(self._named)
+            self._rack.choose_fabric(self._named)
         self._log.info("wearing", extra={"garments": list(self._garments), "fabric": self._named})
         self._answer(asked.request)
 
     def _end_fade(self) -> None:
-        self._dresser.fade(1.0)
+        self._composer.fade(1.0)
         self._fade_from = None
         self._tell()
 

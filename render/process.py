@@ -1,9 +1,9 @@
-"""The render process: the dressed picture, on the display, in the file, in the report.
+"""The render process: the composed picture, on the display, in the file, in the report.
 
 Reads topics ``body`` and ``frame`` with the rings ``frames`` and ``masks``, ``outfit_request``, and
 ``woven`` with the ring ``fabrics``; writes topics ``shown``, ``worn``, ``weave`` and, in lock-step,
 ``credit``. Beside them the video and the masks that the configuration names. Other clothes while it
-runs: ``render.garments.changes``.
+runs: ``render.changes``.
 
 Frame N is shown with the body of frame N. Where no body comes although frames do (inference
 starts, hangs or died), the plain mirror picture is shown instead; never in lock-step, where
@@ -26,12 +26,35 @@ from mirror.messages import Body, Credit, Frame, Shown, SlotRef
 from mirror.process import Context
 from mirror.ring import Overwritten, RingReader
 from mirror.types import Picture
+from render.changes import Changes
 from render.compose.frame_composer import ComposedFrame, FrameComposer
-from render.garments.changes import Changes
 from render.output.display import open_display
 from render.output.recorder import Recorder
 
 _WAIT_MS = 100.0  # longest sleep without looking after window and heartbeat
+
+
+class MaskWriter:
+    """Writes where garments are shown, one PNG a frame: 255 there, else 0. MirrorError if it cannot."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = Path(folder)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MirrorError(f"masks folder {folder} cannot be made: {error.strerror}") from None
+
+    def write(self, seq: int, composed: ComposedFrame, height: int, width: int) -> None:
+        """Write the mask of frame ``seq`` of this size."""
+        path = self._folder / f"{seq:06d}.png"
+        blend = composed.blend
+        mask = np.zeros((height, width), np.uint8) if blend is None else blend.mask(height, width)
+        try:
+            written = cv2.imwrite(str(path), mask, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        except cv2.error as error:
+            raise MirrorError(f"mask {path} cannot be written: {error.err}") from None
+        if not written:
+            raise MirrorError(f"mask {path} cannot be written; is the disk full?")
 
 
 class Mirror:
@@ -43,9 +66,9 @@ class Mirror:
         self._size = config.wardrobe.size
         self._context = context
         self._ring = RingReader()
-        self._dresser = FrameComposer(BodyModel.load(), config.render.hide_worn)
-        self._changes = Changes(context, self._dresser)
-        self._masks = _masks_folder(config.render.masks)
+        self._composer = FrameComposer(BodyModel.load(), config.render.hide_worn)
+        self._changes = Changes(context, self._composer)
+        self._mask_writer = MaskWriter(config.render.masks) if config.render.masks else None
         self._recorder = (
             Recorder(Path(config.render.out), wait=config.capture.pace == "all")
             if config.render.out
@@ -61,7 +84,7 @@ class Mirror:
         self._latency_ms = 0.0
         self.quit = False
         self.counts = {"shown": 0, "dropped": 0, "overwritten": 0}
-        context.log.info("renderer", extra={"device": self._dresser.device})
+        context.log.info("renderer", extra={"device": self._composer.device})
 
     # One frame ------------------------------------------------------------------------------------
 
@@ -76,7 +99,7 @@ class Mirror:
         stage_ms = dict(message.stage_ms) if isinstance(message, Body) else {}
         self._changes.advance(message.t_source_ns)
         try:
-            dressed = self._dress(message, message.image, stage_ms)
+            composed = self._compose(message, message.image, stage_ms)
         except Overwritten:
             self.counts["overwritten"] += 1
             if message.last:
@@ -98,41 +121,39 @@ class Mirror:
         if self._recorder is not None:
             self._recorder.write(out, message.t_source_ns)
             stage_ms["record"] = 1e3 * (time.perf_counter() - displayed)
-        self._dresser.learn()
+        self._composer.learn()
         self._newest_ns = message.t_capture_ns
         self._count(message, t_display_ns)
-        self._report(message, dressed, stage_ms, t_display_ns)
+        self._report(message, composed, stage_ms, t_display_ns)
 
-    def _dress(self, message: Body | Frame, image: SlotRef, stage_ms: dict[str, float]) -> ComposedFrame:
+    def _compose(self, message: Body | Frame, image: SlotRef, stage_ms: dict[str, float]) -> ComposedFrame:
         """Fill ``self._picture`` with the frame and what is worn. Raises Overwritten."""
         start = time.perf_counter()
         body = message if isinstance(message, Body) and message.tracked and message.bone_transforms else None
         if body is not None:
-            self._dresser.begin(body, image.height, image.width)
+            self._composer.begin(body, image.height, image.width)
         submitted = time.perf_counter()
         self._picture = self._ring.read(image, out=self._picture)
         copied = time.perf_counter()
         stage_ms["submit"] = 1e3 * (submitted - start)
         stage_ms["copy"] = 1e3 * (copied - submitted)
         if body is None:
-            self._dresser.watch(self._picture, message.t_source_ns)
-            stage_ms["room"] = 1e3 * (time.perf_counter() - copied)
+            self._composer.watch(self._picture, message.t_source_ns)
+            stage_ms["background"] = 1e3 * (time.perf_counter() - copied)
             return ComposedFrame()
-        layers = None if body.masks is None else self._ring.view(body.masks)
-        dressed = self._dresser.finish(self._picture, layers, stage_ms)
+        masks = None if body.masks is None else self._ring.view(body.masks)
+        composed = self._composer.finish(self._picture, masks, stage_ms)
         if body.masks is not None and not self._ring.still_valid(body.masks):
-            raise Overwritten(f"layers of frame {message.seq} were reused while blending")
-        return dressed
+            raise Overwritten(f"the masks of frame {message.seq} were reused while blending")
+        return composed
 
     def _report(
-        self, message: Body | Frame, dressed: ComposedFrame, stage_ms: dict[str, float], t_display_ns: int
+        self, message: Body | Frame, composed: ComposedFrame, stage_ms: dict[str, float], t_display_ns: int
     ) -> None:
         body = message if isinstance(message, Body) else None
-        if self._masks is not None and message.image is not None:
-            _write_mask(
-                self._masks / f"{message.seq:06d}.png", dressed, message.image.height, message.image.width
-            )
-        blend = dressed.blend
+        if self._mask_writer is not None and message.image is not None:
+            self._mask_writer.write(message.seq, composed, message.image.height, message.image.width)
+        blend = composed.blend
         self._shown.send(
             Shown(
                 seq=message.seq,
@@ -142,9 +163,9 @@ class Mirror:
                 t_display_ns=t_display_ns,
                 tracked=body is not None and body.tracked,
                 landmarks=body.landmarks if body is not None else None,
-                garments=dressed.garments,
+                garments=composed.garments,
                 garment_bbox=blend.garment_box if blend is not None else None,
-                anchors=dressed.anchors,
+                anchors=composed.anchors,
                 light=body.light if body is not None else None,
                 size=self._size,
                 stage_ms=stage_ms,
@@ -206,7 +227,7 @@ class Mirror:
         finally:
             self._display.close()
             self._changes.close()
-            self._dresser.close()
+            self._composer.close()
             self._ring.close()
             self._shown.close()
             if self._credit is not None:
@@ -257,27 +278,3 @@ def _loop(
         mirror.show(message)
         if message.last:
             return
-
-
-def _masks_folder(name: str) -> Path | None:
-    if not name:
-        return None
-    folder = Path(name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MirrorError(f"masks folder {folder} cannot be made: {error.strerror}") from None
-    return folder
-
-
-def _write_mask(path: Path, dressed: ComposedFrame, height: int, width: int) -> None:
-    if dressed.blend is not None:
-        mask = dressed.blend.mask(height, width)
-    else:
-        mask = np.zeros((height, width), np.uint8)
-    try:
-        written = cv2.imwrite(str(path), mask, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    except cv2.error as error:
-        raise MirrorError(f"mask {path} cannot be written: {error.err}") from None
-    if not written:
-        raise MirrorError(f"mask {path} cannot be written; is the disk full?")

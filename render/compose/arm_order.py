@@ -7,21 +7,43 @@ sight, which changes what it hides and not where it is seen.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from inference.body.model import BONES, REGIONS, BodyModel
 from mirror.types import F32
 from render.garments.mesh import dense_weights, skin_points, spread_sample
 
-_TRUNK = ("torso", "hips")
-_SPACING_M = 0.05  # of the sample of the trunk's surface
-_BESIDE_M = 0.07  # trunk as near as this to the line of sight of an arm may hide it
-_CLEAR_M = 0.065  # half a forearm, and the cloth between it and the trunk
-_MOST_M = 0.16  # a larger error is another pose
-_FRONT = 0.25  # share of the trunk's half depth: arms are more often before one's trunk than behind it
-_UNSURE, _SURE = 0.05, 0.35  # the same, of what tells no side yet, and of what tells it for certain
-_THIN_M, _THICK_M = 0.03, 0.09  # half depth of the trunk: at its very edge there is no side
-_RESHAPED = 0.02  # of a shape coefficient: less moves no point by more than three millimetres
+__all__ = ["ArmOrder"]
+
+
+@dataclass(frozen=True)
+class ArmOrderParameters:
+    """What counts as an arm in the trunk, and how far it is moved. Set by hand, on a body of mean shape.
+
+    trunk: regions. spacing_m: of the sample of the trunk's surface. beside_m: trunk as near as this to the
+    line of sight of an arm may hide it. clear_m: half a forearm, and the cloth between it and the trunk.
+    most_m: a larger error is another pose. front: share of the trunk's half depth; arms are more often
+    before one's trunk than behind it. unsure, sure: the same, of what tells no side yet, and of what tells
+    it for certain. thin_m, thick_m: half depth of the trunk; at its very edge there is no side. reshaped:
+    of a shape coefficient; less moves no point by more than three millimetres.
+    """
+
+    trunk: tuple[str, ...] = ("torso", "hips")
+    spacing_m: float = 0.05
+    beside_m: float = 0.07
+    clear_m: float = 0.065
+    most_m: float = 0.16
+    front: float = 0.25
+    unsure: float = 0.05
+    sure: float = 0.35
+    thin_m: float = 0.03
+    thick_m: float = 0.09
+    reshaped: float = 0.02
+
+
+PARAMETERS = ArmOrderParameters()
 _CHEST = BONES.index("chest")
 # Points of an arm, as share of the way from joint to joint, and the bones that move with each.
 _POINTS = (
@@ -44,28 +66,28 @@ class ArmOrder:
     """Sees arms and trunk of one body model."""
 
     def __init__(self, model: BodyModel) -> None:
-        trunk = np.flatnonzero(np.isin(model.region, [REGIONS.index(name) for name in _TRUNK]))
-        trunk = trunk[spread_sample(model.vertices[trunk], _SPACING_M)]
+        trunk = np.flatnonzero(np.isin(model.region, [REGIONS.index(name) for name in PARAMETERS.trunk]))
+        trunk = trunk[spread_sample(model.vertices[trunk], PARAMETERS.spacing_m)]
         self._model = model
         self._trunk = model.vertices[trunk]
         self._basis = np.asarray(model.shape_basis[:, trunk], np.float32)
         self._shares = dense_weights(model.skin_indices[trunk], model.skin_weights[trunk], len(BONES))
         self._shape: F32 | None = None
 
-    def cleared(self, skin: F32, shape: F32) -> F32:
-        """The matrices (J, 3, 4), rest to camera space, with arms that cross the trunk before or behind it.
+    def cleared(self, bone_transforms: F32, shape: F32) -> F32:
+        """The bone transforms (J, 3, 4), with arms that cross the trunk before or behind it.
 
         ``shape`` (K,) coefficients. Pixels stay where they are.
         """
-        if self._shape is None or np.abs(shape - self._shape).max() > _RESHAPED:
+        if self._shape is None or np.abs(shape - self._shape).max() > PARAMETERS.reshaped:
             self._shape = shape.copy()
             self._rest = self._trunk + np.tensordot(shape, self._basis, axes=1)
             self._joints = self._model.shaped_joints(shape)
-        joints = np.einsum("jab,jb->ja", skin[:, :, :3], self._joints) + skin[:, :, 3]
+        joints = np.einsum("jab,jb->ja", bone_transforms[:, :, :3], self._joints) + bone_transforms[:, :, 3]
         points = joints[_NEAR] * (1 - _SHARES) + joints[_FAR] * _SHARES
-        facing = -float(skin[_CHEST, 2, 2] / np.linalg.norm(skin[_CHEST, :, 2]))
-        scale = self._scale(points, skin_points(self._rest, self._shares, skin), facing)
-        out = skin.copy()
+        facing = -float(bone_transforms[_CHEST, 2, 2] / np.linalg.norm(bone_transforms[_CHEST, :, 2]))
+        scale = self._scale(points, skin_points(self._rest, self._shares, bone_transforms), facing)
+        out = bone_transforms.copy()
         out[_MOVED] *= scale[_BY][:, None, None]
         return out
 
@@ -77,16 +99,22 @@ class ArmOrder:
         """
         depth = np.maximum(points[:, 2:], 0.1)
         aside = trunk[None, :, :2] * (depth / np.maximum(trunk[:, 2], 0.1))[..., None] - points[:, None, :2]
-        beside = aside[..., 0] ** 2 + aside[..., 1] ** 2 < _BESIDE_M**2
+        beside = aside[..., 0] ** 2 + aside[..., 1] ** 2 < PARAMETERS.beside_m**2
         z = trunk[None, :, 2]
         nearest = np.where(beside, z, np.inf).min(1)
         farthest = np.where(beside, z, -np.inf).max(1)
         met = np.isfinite(nearest)
         nearest, farthest = np.where(met, nearest, 0.0), np.where(met, farthest, 0.0)
         half = 0.5 * (farthest - nearest)
-        before = (0.5 * (nearest + farthest) - points[:, 2]) / np.maximum(half, 1e-3) + _FRONT * facing
-        wanted = np.where(before > 0, nearest - _CLEAR_M, farthest + _CLEAR_M) - points[:, 2]
+        before = (0.5 * (nearest + farthest) - points[:, 2]) / np.maximum(
+            half, 1e-3
+        ) + PARAMETERS.front * facing
+        wanted = (
+            np.where(before > 0, nearest - PARAMETERS.clear_m, farthest + PARAMETERS.clear_m) - points[:, 2]
+        )
         wanted = np.where(before > 0, np.minimum(wanted, 0.0), np.maximum(wanted, 0.0))
-        sure = np.clip((np.abs(before) - _UNSURE) / (_SURE - _UNSURE), 0.0, 1.0)
-        sure *= np.clip((half - _THIN_M) / (_THICK_M - _THIN_M), 0.0, 1.0) * met
-        return np.asarray(1.0 + np.clip(wanted * sure, -_MOST_M, _MOST_M) / depth[:, 0], np.float32)
+        sure = np.clip((np.abs(before) - PARAMETERS.unsure) / (PARAMETERS.sure - PARAMETERS.unsure), 0.0, 1.0)
+        sure *= np.clip((half - PARAMETERS.thin_m) / (PARAMETERS.thick_m - PARAMETERS.thin_m), 0.0, 1.0) * met
+        return np.asarray(
+            1.0 + np.clip(wanted * sure, -PARAMETERS.most_m, PARAMETERS.most_m) / depth[:, 0], np.float32
+        )

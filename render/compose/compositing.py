@@ -15,9 +15,10 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from mirror.types import Picture, cv
+from render.compose.camera_match import CameraMatch
 from render.compose.contact_shadow import ContactShadow
 from render.gpu.drawing import Drawing, Ratio
-from render.gpu.id_buffer import OVER, Box
+from render.gpu.id_buffer import BEFORE_FACE, Box
 
 _PIXEL = np.dtype("V3")
 _SHOWN = 127  # a pixel counts as garment when its opacity lies above this
@@ -31,14 +32,14 @@ class Blend:
     """What the viewer sees of the garments.
 
     alpha: (h, w) uint8 opacity, at ``box`` (x0, y0, x1, y1) of the frame. garment_box: px of
-    the pixels that count as garment, None where there are none. tags: numbers (from 1) of the
+    the pixels that count as garment, None where there are none. garment_ids: numbers (from 1) of the
     garments with such pixels.
     """
 
     alpha: Picture
     box: Box
     garment_box: Box | None
-    tags: tuple[int, ...]
+    garment_ids: tuple[int, ...]
 
     def mask(self, height: int, width: int) -> Picture:
         """(height, width) uint8, 255 where garment is shown, else 0."""
@@ -51,43 +52,46 @@ class Blend:
 def composite(
     frame: Picture,
     drawing: Drawing,
-    layers: Picture | None = None,
+    masks: Picture | None = None,
     trimmed: Sequence[bool] = (),
     margin_px: float = 0.0,
-    ground: ContactShadow | None = None,
+    shadow: ContactShadow | None = None,
+    camera: CameraMatch | None = None,
 ) -> Blend | None:
     """Blend ``drawing`` into ``frame`` (H, W, 3) BGR in place; None when nothing of it shows.
 
-    layers: (h, w, 3 or 4) uint8 of the frame's aspect, any resolution, as ``messages.Body`` says:
+    masks: (h, w, 3 or 4) uint8 of the frame's aspect, any resolution, as ``messages.Body`` says:
     person, head (in front of all but sleeves before it), hands (in front of all).
     trimmed[i] says whether garment i + 1 is cut off softly where it lies more than
-    ``margin_px`` frame pixels outside the person. ``ground`` gives contact shadow, blur and grain.
+    ``margin_px`` frame pixels outside the person. ``shadow`` falls on the frame, ``camera`` gives
+    the cloth its blur and grain.
     The drawing's picture is used as scratch space.
     """
-    tags = drawing.garment_tags
-    if tags is None:
-        tags = np.asarray(cv.extractChannel(drawing.picture, 3), np.uint8)
-    found = cv.boundingRect(tags)
+    ids = drawing.garment_ids
+    if ids is None:
+        ids = np.asarray(cv.extractChannel(drawing.picture, 3), np.uint8)
+    found = cv.boundingRect(ids)
     if not found[2]:
         return None
     drawn = _grown(found, drawing)
     ox, oy = drawing.box[:2]
     inner = (slice(drawn[1] - oy, drawn[3] - oy), slice(drawn[0] - ox, drawn[2] - ox))
-    cloth, tags = drawing.picture[inner], np.ascontiguousarray(tags[inner])
+    cloth, ids = drawing.picture[inner], np.ascontiguousarray(ids[inner])
 
-    outermost = _soften(cloth, tags, 0.0 if ground is None else ground.softness(drawing.resolution))
+    outermost = _soften(cloth, ids, 0.0 if camera is None else camera.softness(drawing.resolution))
     box, cloth, outermost = _at_frame_size(drawn, drawing.resolution, cloth, outermost, frame.shape)
     opacity: Picture = cv.extractChannel(cloth, 3)
     # Enlarged, the soft outline has become wider than the camera's.
     alpha = _steeper(opacity, max(1.0, _CRISPER * drawing.resolution[1] / drawing.resolution[0]))
-    if layers is not None:
-        keep = visible(layers, frame.shape, box, outermost, trimmed, margin_px)
+    if masks is not None:
+        keep = visible(masks, frame.shape, box, outermost, trimmed, margin_px)
         alpha = cv.multiply(alpha, keep, scale=1 / 255)
     target = frame[box[1] : box[3], box[0] : box[2]]
     opaque = cv.cvtColor(cloth, cv.COLOR_BGRA2BGR)
-    if ground is not None:
-        ground.shade(frame, alpha, layers, box, drawing.px_per_m)
-        ground.roughen(opaque)
+    if shadow is not None:
+        shadow.shade(frame, alpha, masks, box, drawing.px_per_m)
+    if camera is not None:
+        camera.add_grain(opaque)
     _mix(target, cloth, opaque, opacity, alpha)
 
     shown = cv.compare(alpha, _SHOWN, cv.CMP_GT)
@@ -191,77 +195,77 @@ def _grown(found: Sequence[int], drawing: Drawing) -> Box:
 
 
 def _at_frame_size(
-    drawn: Box, resolution: Ratio, cloth: Picture, tags: Picture, shape: Sequence[int]
+    drawn: Box, resolution: Ratio, cloth: Picture, ids: Picture, shape: Sequence[int]
 ) -> tuple[Box, Picture, Picture]:
-    """The box in the frame of a drawn one, and its cloth and tags enlarged to it, within the frame."""
+    """The box in the frame of a drawn one, and its cloth and ids enlarged to it, within the frame."""
     p, q = resolution
     x0, y0, x1, y1 = (value // p * q for value in drawn)
     if p != q:
         cloth = cv.resize(cloth, (x1 - x0, y1 - y0), interpolation=cv.INTER_LINEAR)
-        tags = cv.resize(tags, (x1 - x0, y1 - y0), interpolation=cv.INTER_NEAREST)
+        ids = cv.resize(ids, (x1 - x0, y1 - y0), interpolation=cv.INTER_NEAREST)
     box = (x0, y0, min(x1, shape[1]), min(y1, shape[0]))
     inside = (slice(box[3] - y0), slice(box[2] - x0))
-    return box, np.ascontiguousarray(cloth[inside]), np.ascontiguousarray(tags[inside])
+    return box, np.ascontiguousarray(cloth[inside]), np.ascontiguousarray(ids[inside])
 
 
-def _soften(cloth: Picture, tags: Picture, softness: float = 0.0) -> Picture:
-    """Antialias the outline of each garment in place; returns tags grown by a pixel.
+def _soften(cloth: Picture, ids: Picture, softness: float = 0.0) -> Picture:
+    """Antialias the outline of each garment in place; returns ids grown by a pixel.
 
-    ``cloth`` (h, w, 4) comes with tags in its last channel and leaves with opacity, colour
-    premultiplied. Pixels at the edge of a tag change; the weave as well, by ``softness`` 0..1, where
+    ``cloth`` (h, w, 4) comes with ids in its last channel and leaves with opacity, colour
+    premultiplied. Pixels at the edge of an id change; the weave as well, by ``softness`` 0..1, where
     the camera is not as sharp.
     """
     cross = cv.getStructuringElement(cv.MORPH_RECT, (3, 3))
-    numbers = cv.bitwise_and(tags, OVER - 1)
+    numbers = cv.bitwise_and(ids, BEFORE_FACE - 1)
     grown = cv.dilate(numbers, cross, borderType=cv.BORDER_REPLICATE)
     band = cv.compare(grown, cv.erode(numbers, cross, borderType=cv.BORDER_REPLICATE), cv.CMP_NE)
-    cv.insertChannel(cv.compare(tags, 0, cv.CMP_GT), cloth, 3)
+    cv.insertChannel(cv.compare(ids, 0, cv.CMP_GT), cloth, 3)
     blurred = cv.GaussianBlur(cloth, (3, 3), 0, borderType=cv.BORDER_REPLICATE)
     if softness > _LEAST_SOFT:
         cv.addWeighted(cloth, 1 - softness, blurred, softness, 0, dst=cloth)
     cv.copyTo(blurred, band, cloth)
-    if int(tags.max()) < OVER:
+    if int(ids.max()) < BEFORE_FACE:
         return np.asarray(grown, np.uint8)
-    outermost: Picture = cv.dilate(tags, cross, borderType=cv.BORDER_REPLICATE)
+    outermost: Picture = cv.dilate(ids, cross, borderType=cv.BORDER_REPLICATE)
     return outermost
 
 
 def visible(
-    layers: Picture,
+    masks: Picture,
     shape: Sequence[int],
     box: Box,
-    tags: Picture,
+    ids: Picture,
     trimmed: Sequence[bool],
     margin_px: float,
 ) -> Picture:
     """How much of the garment the viewer sees (h, w), 0..255, over ``box`` of the frame."""
-    scale = np.array([shape[1] / layers.shape[1], shape[0] / layers.shape[0]])
+    scale = np.array([shape[1] / masks.shape[1], shape[0] / masks.shape[0]])
     margin = margin_px / scale
     # The part of the masks that the box and the margin reach.
     reach = np.ceil(1.5 * margin).astype(int) + 2
     low = np.maximum(np.floor(np.array(box[:2]) / scale).astype(int) - reach, 0)
     high = np.ceil(np.array(box[2:]) / scale).astype(int) + reach
-    person, head, hands = cv.split(np.ascontiguousarray(layers[low[1] : high[1], low[0] : high[0]]))[:3]
+    person, head, hands = cv.split(np.ascontiguousarray(masks[low[1] : high[1], low[0] : high[0]]))[:3]
     steepness = max(1.0, float(scale.max()) / _RAMP_PX)
     grown: Picture | None = None
 
-    # Which of the masks count, by tag; mostly the same ones for all.
-    numbers = (1,) if len(trimmed) == 1 else _present(tags)
-    over = int(tags.max()) >= OVER
+    # Which of the masks count, by id; mostly the same ones for all.
+    numbers = (1,) if len(trimmed) == 1 else _present(ids)
+    over = int(ids.max()) >= BEFORE_FACE
     kinds: dict[tuple[bool, bool], list[int]] = {}
     for number in numbers:
         trim = number <= len(trimmed) and trimmed[number - 1]
         kinds.setdefault((trim, False), []).append(number)
         if over:
-            kinds.setdefault((trim, True), []).append(number + OVER)
+            kinds.setdefault((trim, True), []).append(number + BEFORE_FACE)
     keep: Picture | None = None
-    for (trim, before_all), tagged in kinds.items():
+    for (trim, before_all), ids_of_kind in kinds.items():
         where = None
         part = box
         if keep is not None:
             table = np.zeros(256, np.uint8)
-            table[tagged] = 255
-            where = cv.LUT(tags, table)
+            table[ids_of_kind] = 255
+            where = cv.LUT(ids, table)
             x, y, w, h = cv.boundingRect(where)
             if not w:
                 continue
@@ -277,7 +281,7 @@ def visible(
         else:
             cv.copyTo(visible, where, keep[y : y + h, x : x + w])
     if keep is None:
-        raise ValueError("a drawing without tags")
+        raise ValueError("a drawing without garments")
     return keep
 
 
@@ -326,10 +330,10 @@ def _steeper(mask: Picture, steepness: float) -> Picture:
     return steeper
 
 
-def _present(tags: Picture, shown: Picture | None = None) -> tuple[int, ...]:
+def _present(ids: Picture, shown: Picture | None = None) -> tuple[int, ...]:
     """Numbers of the garments with a pixel in the picture, or among those ``shown``."""
-    if int(tags.max()) == 1:
+    if int(ids.max()) == 1:
         return (1,)
-    counts = cv.calcHist([tags], [0], shown, [256], [0, 256]).reshape(-1)
-    counts = counts[:OVER] + counts[OVER:]
-    return tuple(int(tag) for tag in np.flatnonzero(counts) if tag > 0)
+    counts = cv.calcHist([ids], [0], shown, [256], [0, 256]).reshape(-1)
+    counts = counts[:BEFORE_FACE] + counts[BEFORE_FACE:]
+    return tuple(int(number) for number in np.flatnonzero(counts) if number > 0)

@@ -1,23 +1,23 @@
-"""Shows the shopper's own skin where a garment bares what worn clothes cover: arms, legs, the neckline."""
+"""Shows the shopper's own skin where a garment exposes what worn clothes cover: arms, legs, the neckline."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from mirror.types import Picture, cv
+from render.compose.camera_match import CameraMatch
 from render.compose.compositing import lay_over, visible
-from render.compose.contact_shadow import ContactShadow
 from render.gpu.drawing import Drawing
 
 _SQUARE = np.ones((3, 3), np.uint8)
 
 
 def show_exposed_skin(
-    frame: Picture, drawing: Drawing, layers: Picture, margin_px: float, ground: ContactShadow | None = None
+    frame: Picture, drawing: Drawing, masks: Picture, margin_px: float, camera: CameraMatch | None = None
 ) -> None:
     """Lay the drawing's skin over ``frame`` (H, W, 3) BGR, in place; the garments come after it.
 
-    layers: as in ``messages.Body``: head and hands stay in front. Skin is cut off where it lies more than
+    masks: as in ``messages.Body``: head and hands stay in front. Skin is cut off where it lies more than
     ``margin_px`` frame pixels outside the person.
     """
     skin = drawing.skin
@@ -33,7 +33,7 @@ def show_exposed_skin(
         colour, share = (cv.resize(a, size, interpolation=cv.INTER_LINEAR) for a in (colour, share))
     x1, y1 = min(x1, frame.shape[1]), min(y1, frame.shape[0])
     colour, share = (np.ascontiguousarray(a[: y1 - y0, : x1 - x0]) for a in (colour, share))
-    keep = visible(layers, frame.shape, (x0, y0, x1, y1), np.ones_like(share), (True,), margin_px)
-    if ground is not None:
-        ground.roughen(colour)
+    keep = visible(masks, frame.shape, (x0, y0, x1, y1), np.ones_like(share), (True,), margin_px)
+    if camera is not None:
+        camera.add_grain(colour)
     lay_over(frame[y0:y1, x0:x1], colour, cv.multiply(share, keep, scale=1 / 255))

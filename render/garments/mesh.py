@@ -116,12 +116,12 @@ def dense_weights(joints: NDArray[np.uint8], weights: F32, bones: int) -> F32:
     return dense
 
 
-def skin_points(points: F32, shares: F32, skin: F32) -> F32:
-    """Skin rest points (N, 3), metres, with matrices (J, 3, 4) into camera space (N, 3).
+def skin_points(points: F32, shares: F32, bone_transforms: F32) -> F32:
+    """Skin rest points (N, 3), metres, with bone transforms (J, 3, 4) into camera space (N, 3).
 
     shares: (N, J) as ``dense_weights`` gives them.
     """
-    matrices = (shares @ skin.reshape(len(skin), 12)).reshape(-1, 3, 4)
+    matrices = (shares @ bone_transforms.reshape(len(bone_transforms), 12)).reshape(-1, 3, 4)
     homogeneous = np.concatenate([points, np.ones((len(points), 1), np.float32)], axis=1)
     camera: F32 = np.einsum("nij,nj->ni", matrices, homogeneous)
     return camera
@@ -206,7 +206,7 @@ def body_surface(model: BodyModel, hand_m: float = 0.0) -> SkinnedMesh:
     return coarsened(full, _by_region(model.region, _CELL_M))
 
 
-def under(body: SkinnedMesh, garment: SkinnedMesh) -> F32:
+def covered_by(body: SkinnedMesh, garment: SkinnedMesh) -> F32:
     """How surely (V,), 0..1, each vertex of the body lies under the garment, both at rest."""
     found = cKDTree(garment.positions).query(body.positions)[1]
     gap = garment.positions[found] - body.positions

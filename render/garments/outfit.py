@@ -8,12 +8,12 @@ import numpy as np
 
 from mirror.config import WardrobeConfig
 from mirror.errors import MirrorError
-from render.garments.cloth import WornGarment
 from render.garments.fabric import Fabric, list_fabrics, load_fabric
 from render.garments.garment import Garment, list_garments, load_garment
 from render.garments.kinds import clash
 from render.garments.mesh import SkinnedMesh
 from render.garments.simplify import LONGEST_M, TOLERANCE_M, simplified
+from render.garments.worn_garment import WornGarment
 
 # Heavier garments, not of our cutter, are thinned out when they are loaded.
 _MANY_FACES = 6000

@@ -1,22 +1,32 @@
 """The offscreen OpenGL context (EGL) and its errors.
 
-Import this module before anything of PyOpenGL or pyrender: both choose their platform on import.
+Everything is drawn through PyOpenGL, whose calls are OpenGL's own: pure Python, so that one wheel
+serves every version of Python, with the drivers' EGL as only system library. A frame takes some
+hundred calls, which is little beside what the drawing itself takes; moderngl would make them quicker
+by a fraction of a millisecond, for a compiled package on the way of every upgrade of Python.
+
+Import this module before anything of PyOpenGL, which chooses its platform on import.
 """
 
 from __future__ import annotations
 
 import os
 
-os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
+os.environ["PYOPENGL_PLATFORM"] = "egl"  # whatever the desktop's is: nothing here opens a window
 
+import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
-from OpenGL import GL
+import numpy as np
+from OpenGL import EGL, GL
 from OpenGL.error import Error as PyOpenGLError
-from pyrender.platforms import egl
 
 from mirror.errors import MirrorError
+
+__all__ = ["Context", "Device", "GraphicsError", "check", "error_line", "errors_as"]
 
 _CONTEXT_LOST = 0x0507
 _NAMES = {
@@ -27,6 +37,10 @@ _NAMES = {
     0x0506: "GL_INVALID_FRAMEBUFFER_OPERATION",
     _CONTEXT_LOST: "GL_CONTEXT_LOST",
 }
+# Of EGL_EXT_platform_device and EGL_EXT_device_drm.
+_PLATFORM_DEVICE, _DRM_DEVICE_FILE = 0x313F, 0x3233
+_MOST_DEVICES = 16
+_SOFTWARE = ("llvmpipe", "softpipe", "swrast")
 
 
 class GraphicsError(MirrorError):
@@ -57,57 +71,128 @@ def errors_as(what: str) -> Iterator[None]:
         raise GraphicsError(f"{what}: {error_line(code)}") from error
 
 
+@dataclass(frozen=True)
+class Device:
+    """Something that draws: a GPU or the processor. Without a ``handle`` the driver's default display."""
+
+    handle: int | None = None
+    name: str = "software"
+
+    @classmethod
+    def found(cls) -> list[Device]:
+        """All of this machine, in the driver's order; the default one where it cannot name any."""
+        query = _extension(
+            b"eglQueryDevicesEXT",
+            EGL.EGLBoolean,
+            ctypes.c_int32,
+            ctypes.POINTER(ctypes.c_void_p),
+            ctypes.POINTER(ctypes.c_int32),
+        )
+        if query is None:
+            return [cls()]
+        handles, count = (ctypes.c_void_p * _MOST_DEVICES)(), ctypes.c_int32()
+        if not query(_MOST_DEVICES, handles, ctypes.byref(count)):
+            return []
+        name = _extension(b"eglQueryDeviceStringEXT", ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int32)
+        devices = []
+        for handle in handles[: count.value]:
+            file = None if name is None else name(handle, _DRM_DEVICE_FILE)
+            devices.append(cls(handle, "software" if file is None else file.decode(errors="replace")))
+        return devices
+
+    def display(self) -> Any:
+        """EGL's display of it: the same one for each context of a process."""
+        if self.handle is None:
+            return EGL.eglGetDisplay(EGL.EGL_DEFAULT_DISPLAY)
+        get = _extension(
+            b"eglGetPlatformDisplayEXT", EGL.EGLDisplay, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p
+        )
+        return None if get is None else get(_PLATFORM_DEVICE, self.handle, None)
+
+
+def _extension(name: bytes, result: Any, *arguments: Any) -> Any:
+    """A function of an EGL extension; None where the driver lacks it."""
+    address = EGL.eglGetProcAddress(name)
+    pointer = ctypes.cast(address, ctypes.c_void_p).value if address else None
+    return None if pointer is None else ctypes.CFUNCTYPE(result, *arguments)(pointer)
+
+
 class Context:
     """A surfaceless OpenGL 4.1 core context, current in the thread that made it.
 
     Tries each EGL device in turn, so that a GPU whose device file may not be opened gives way
-    to software rendering. Raises GraphicsError when none gives a context.
+    to software rendering. Raises GraphicsError when none gives a context. A process may have several.
     """
 
     def __init__(self) -> None:
-        self._platform = None
+        self._display: Any = None
+        self._context: Any = None
         failures: list[str] = []
         for device in self._devices():
-            platform = egl.EGLPlatform(1, 1, device=device)
             try:
-                platform.init_context()
+                self._open(device)
                 self.renderer = bytes(GL.glGetString(GL.GL_RENDERER)).decode()
                 self.version = bytes(GL.glGetString(GL.GL_VERSION)).decode()
-            # pyrender asserts, PyOpenGL raises its own; a null string is a TypeError.
-            except (AssertionError, PyOpenGLError, TypeError, ValueError) as error:
-                failures.append(f"{device.name or 'software'}: {type(error).__name__}")
+            # PyOpenGL raises its own; a null string is a TypeError.
+            except (GraphicsError, PyOpenGLError, TypeError, ValueError) as error:
+                failures.append(f"{device.name}: {type(error).__name__}")
+                self.close()
                 continue
-            self._platform = platform
             return
         detail = "; ".join(failures) or "no EGL device"
         raise GraphicsError(f"no OpenGL through EGL ({detail}); install libegl1 and libgl1-mesa-dri")
 
     @staticmethod
-    def _devices() -> list[egl.EGLDevice]:
-        try:
-            return list(egl.query_devices())
-        except RuntimeError:
-            return [egl.get_default_device()]
+    def _devices() -> list[Device]:
+        return Device.found()
+
+    def _open(self, device: Device) -> None:
+        display = device.display()
+        number = np.zeros(1, np.int32)
+        if not display or not EGL.eglInitialize(display, number, number.copy()):
+            raise GraphicsError("the device gives no display")
+        wanted = [
+            *(EGL.EGL_SURFACE_TYPE, EGL.EGL_PBUFFER_BIT),
+            *(EGL.EGL_BLUE_SIZE, 8, EGL.EGL_RED_SIZE, 8, EGL.EGL_GREEN_SIZE, 8, EGL.EGL_DEPTH_SIZE, 24),
+            *(EGL.EGL_COLOR_BUFFER_TYPE, EGL.EGL_RGB_BUFFER),
+            *(EGL.EGL_RENDERABLE_TYPE, EGL.EGL_OPENGL_BIT, EGL.EGL_CONFORMANT, EGL.EGL_OPENGL_BIT),
+            EGL.EGL_NONE,
+        ]
+        configs = (EGL.EGLConfig * 1)()
+        if not EGL.eglChooseConfig(display, np.array(wanted, np.int32), configs, 1, number) or not number[0]:
+            raise GraphicsError("the device draws no OpenGL")
+        EGL.eglBindAPI(EGL.EGL_OPENGL_API)
+        asked = [
+            *(EGL.EGL_CONTEXT_MAJOR_VERSION, 4, EGL.EGL_CONTEXT_MINOR_VERSION, 1),
+            *(EGL.EGL_CONTEXT_OPENGL_PROFILE_MASK, EGL.EGL_CONTEXT_OPENGL_CORE_PROFILE_BIT),
+            EGL.EGL_NONE,
+        ]
+        context = EGL.eglCreateContext(display, configs[0], EGL.EGL_NO_CONTEXT, np.array(asked, np.int32))
+        if not context:
+            raise GraphicsError("the device gives no OpenGL 4.1")
+        self._display, self._context = display, context
+        self.make_current()
 
     @property
     def software(self) -> bool:
         """Whether the CPU does the drawing."""
-        return any(name in self.renderer.lower() for name in ("llvmpipe", "softpipe", "swrast"))
+        return any(name in self.renderer.lower() for name in _SOFTWARE)
 
     def make_current(self) -> None:
         """Make the context current in this thread (after another library changed it)."""
-        if self._platform is not None:
-            self._platform.make_current()
+        if self._context is None:
+            return
+        if not EGL.eglMakeCurrent(self._display, EGL.EGL_NO_SURFACE, EGL.EGL_NO_SURFACE, self._context):
+            raise GraphicsError("the graphics driver does not make its context current")
 
     def close(self) -> None:
-        """Give the context back; further OpenGL calls are errors. Closing twice is fine."""
-        platform, self._platform = self._platform, None
-        if platform is None:
-            return
-        from OpenGL import EGL  # loaded before OpenGL.GL it breaks PyOpenGL 3.1.0
+        """Give the context back; further OpenGL calls are errors. Closing twice is fine.
 
-        # pyrender's own way ends the whole display, and with it every other context of the process.
-        display, context = platform._egl_display, platform._egl_context
+        The display stays: it belongs to all contexts of the process.
+        """
+        display, context = self._display, self._context
+        self._display = self._context = None
+        if context is None:
+            return
         EGL.eglMakeCurrent(display, EGL.EGL_NO_SURFACE, EGL.EGL_NO_SURFACE, EGL.EGL_NO_CONTEXT)
         EGL.eglDestroyContext(display, context)
-        platform._egl_display = platform._egl_context = None

@@ -1,4 +1,4 @@
-"""Marks that a drawing carries in its fourth channel, and the shopper's skin that they tell of."""
+"""The id buffer, a drawing's fourth channel, and the shopper's exposed skin that it tells of."""
 
 from __future__ import annotations
 
@@ -8,14 +8,29 @@ import numpy as np
 
 from mirror.types import Picture, cv
 
+__all__ = [
+    "BEFORE_FACE",
+    "BODY",
+    "COVER_STEPS",
+    "FEET",
+    "LEGS",
+    "Box",
+    "ExposedSkin",
+    "exposed_skin",
+    "garment_ids",
+]
+
 Box = tuple[int, int, int, int]
 
-OVER = 128  # added to the tag of a sleeve in front of the face
-BODY, LEGS, FEET = 32, 64, 96  # marks of the bare body, beyond all garments' numbers, to which its
-COVER = 31  # cover by worn clothes is added, 0..31
+BEFORE_FACE = 128  # added to the id of a sleeve in front of the face
+# Parts of the exposed body, beyond all garments' numbers; to each its cover by worn clothes is added.
+BODY, LEGS, FEET = 32, 64, 96
+COVER_STEPS = 31
 
-_TAGS = np.array([0 if BODY <= mark < OVER else mark for mark in range(256)], np.uint8)
-_COVERS = np.array([mark % 32 * 255 // COVER if BODY <= mark < OVER else 0 for mark in range(256)], np.uint8)
+_IDS = np.arange(256)
+_IS_BODY = (_IDS >= BODY) & (_IDS < BEFORE_FACE)
+_GARMENT_IDS = np.where(_IS_BODY, 0, _IDS).astype(np.uint8)
+_COVERS = np.where(_IS_BODY, _IDS % 32 * 255 // COVER_STEPS, 0).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -33,28 +48,30 @@ class ExposedSkin:
     box: Box
 
 
-def garment_ids(marks: Picture) -> Picture:
-    """The garments' tags alone (h, w)."""
-    tags: Picture = cv.LUT(marks, _TAGS)
-    return tags
+def garment_ids(ids: Picture) -> Picture:
+    """The garments' ids alone (h, w)."""
+    of_garments: Picture = cv.LUT(ids, _GARMENT_IDS)
+    return of_garments
 
 
-def exposed_skin(picture: Picture, marks: Picture, tags: Picture, box: Box, p: int) -> ExposedSkin | None:
-    """The skin in a drawing's picture (h, w, 4) with its ``marks`` and garments' ``tags``; None for none.
+def exposed_skin(
+    picture: Picture, ids: Picture, of_garments: Picture, box: Box, p: int
+) -> ExposedSkin | None:
+    """The skin in a drawing's picture (h, w, 4) with its ``ids`` and the garments' alone; None for none.
 
     ``box`` of the picture, in multiples of ``p``.
     """
-    share = cv.LUT(marks, _COVERS)
+    share = cv.LUT(ids, _COVERS)
     x, y, w, h = cv.boundingRect(share)
     if not w:
         return None
     x0, y0 = max(x - 2, 0) // p * p, max(y - 2, 0) // p * p
-    x1 = min(-(-(x + w + 2) // p) * p, marks.shape[1])
-    y1 = min(-(-(y + h + 2) // p) * p, marks.shape[0])
+    x1 = min(-(-(x + w + 2) // p) * p, ids.shape[1])
+    y1 = min(-(-(y + h + 2) // p) * p, ids.shape[0])
     part = (slice(y0, y1), slice(x0, x1))
     return ExposedSkin(
         cv.cvtColor(picture[part], cv.COLOR_BGRA2BGR),
         share[part],
-        cv.compare(tags[part], 0, cv.CMP_GT),
+        cv.compare(of_garments[part], 0, cv.CMP_GT),
         (box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1),
     )

@@ -1,7 +1,7 @@
 #version 330 core
 
 // Cloth under the light that the vertices carry. Writes BGR (sRGB) and, in the fourth
-// channel, the garment's number, with 128 added where a sleeve is in front of the head.
+// channel, the garment's id, with 128 added where a sleeve is in front of the head.
 
 in vec4 v_light;
 in vec4 v_texcoord;
@@ -20,7 +20,7 @@ uniform vec2 next_repeats; // of the coming fabric in one of the old
 uniform float share;       // of the coming fabric, 0..1
 #endif
 uniform vec3 inside; // light on faces seen from their back
-uniform float tag;   // number of the garment
+uniform float garment_id;
 
 layout(location = 0) out vec4 colour;
 
@@ -41,5 +41,5 @@ void main()
 #endif
     c *= fold.z * (255.0 / 240.0) * max(1.0 + bump.x * v_tilt.x - bump.y * v_tilt.y, 0.3);
     c *= gl_FrontFacing ? v_light.bgr : inside.bgr;
-    colour = vec4(c, (v_light.w > 0.5 ? tag + 128.0 : tag) / 255.0);
+    colour = vec4(c, (v_light.w > 0.5 ? garment_id + 128.0 : garment_id) / 255.0);
 }

@@ -13,7 +13,7 @@ layout(location = 4) in vec4 texcoord; // xy in metres of fabric, zw into the ga
 layout(location = 5) in vec4 tangent;  // xyz towards +u; w the sign of the bitangent (+v)
 layout(location = 6) in float arm;     // how much of the vertex hangs on an arm, 0..1
 
-uniform vec4 bones[BONE_ROWS]; // three rows of each 3x4 skinning matrix
+uniform vec4 bones[BONE_ROWS]; // three rows of each 3x4 bone transform
 uniform mat4 projection;
 uniform float recede; // metres by which the depth test sees the surface further away
 
@@ -21,7 +21,7 @@ uniform float recede; // metres by which the depth test sees the surface further
 uniform vec3 light[9];    // irradiance / pi, linear colour, basis constants multiplied in
 #endif
 
-#ifdef MARKED
+#ifdef PART_IDS
 layout(location = 7) in float cover; // of the skin by the worn clothes, 0..1
 uniform float leg_bones[BONE_ROWS / 3]; // 1 for a leg's, 2 for a foot's
 out vec2 v_part; // 0 trunk and arms, 1 leg, 2 foot; cover
@@ -103,7 +103,7 @@ void main()
     vec3 n = normalize(vec3(dot(x.xyz, normal), dot(y.xyz, normal), dot(z.xyz, normal)));
     vec3 e = irradiance(n);
 #endif
-#ifdef MARKED
+#ifdef PART_IDS
     v_part = vec2(0.0, cover);
     for (int i = 0; i < 4; ++i)
         v_part.x += weights[i] * leg_bones[int(joints[i])];

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from inference.body.surface import welded_normals
 from mirror.shading.spherical_harmonics import SH_CONSTANTS
-from render.garments.cloth import WornGarment
 from render.garments.mesh import SkinnedMesh
+from render.garments.worn_garment import WornGarment
 
 BONES = 30
 WHITE_LIGHT = np.zeros((9, 3), np.float32)

@@ -17,24 +17,25 @@ from mirror.errors import MirrorError
 from mirror.messages import Message, OutfitRequest, WeaveRequest, Worn, Woven
 from mirror.process import Context
 from mirror.ring import RingWriter, ring_prefix
-from render.garments.changes import FADE_NS, Changes
-from render.garments.cloth import FabricTextures, WornGarment
+from render.changes import FADE_NS, Changes
+from render.garments.textures import FabricTextures
+from render.garments.worn_garment import WornGarment
 
 MS = 1_000_000
 WAIT_S = 30.0
 
 
 class Rail:
-    """In the dresser's place: keeps what it is told to do."""
+    """In the frame composer's place: keeps what it is told to do."""
 
     def __init__(self) -> None:
         self.worn: list[tuple[str, ...]] = []
         self.cloths: list[WornGarment] = []
-        self.laid: list[FabricTextures] = []
+        self.loaded: list[FabricTextures] = []
         self.shares: list[float] = []
         self.warm = 0
 
-    def fit(self, cloths: list[WornGarment]) -> list[WornGarment]:
+    def prepare(self, cloths: list[WornGarment]) -> list[WornGarment]:
         return list(cloths)
 
     def wear(self, garments: list[WornGarment]) -> None:
@@ -44,8 +45,8 @@ class Rail:
     def warm_up(self) -> None:
         self.warm += 1
 
-    def lay(self, bolt: FabricTextures) -> None:
-        self.laid.append(bolt)
+    def load_fabric(self, fabric: FabricTextures) -> None:
+        self.loaded.append(fabric)
 
     def fade(self, share: float) -> None:
         self.shares.append(share)
@@ -117,7 +118,7 @@ def test_a_fabric_fades_in_and_the_operator_is_told(stages: list[Stage], runtime
     assert shares == sorted(shares)
     assert len({round(share, 3) for share in shares}) > 5
     assert shares[-1] == 1.0
-    assert len(stage.rail.laid) == 1
+    assert len(stage.rail.loaded) == 1
     assert len(stage.rail.worn) == 1, "the garment was loaded again for a fabric alone"
 
 
@@ -167,7 +168,7 @@ def test_a_wish_that_cannot_be_met_is_refused(
     assert not worn.valid
     assert line in worn.detail
     assert (worn.garments, worn.fabric) == (["tshirt"], "")
-    assert (len(stage.rail.worn), stage.rail.laid) == (1, [])
+    assert (len(stage.rail.worn), stage.rail.loaded) == (1, [])
     stage.request("b", fabric="tartan_red")
     assert stage.answer("b").valid
 
@@ -182,7 +183,7 @@ def test_of_several_fabrics_in_a_row_the_last_is_worn(stages: list[Stage], runti
     answers = {name: stage.answer(name) for name in names[:1] + names[-1:]}
     assert answers["denim_black"].valid or "another request" in answers["denim_black"].detail
     assert answers["tartan_green"].fabric == "tartan_green"
-    assert len(stage.rail.laid) < len(names)
+    assert len(stage.rail.loaded) < len(names)
 
 
 def test_garments_keep_the_fabric_that_was_chosen(stages: list[Stage], runtime_dir: Path) -> None:
@@ -194,7 +195,7 @@ def test_garments_keep_the_fabric_that_was_chosen(stages: list[Stage], runtime_d
     worn = stage.answer("b")
     assert (worn.garments, worn.fabric) == (["long_sleeve", "trousers"], "tartan_red")
     assert stage.rail.worn[-1] == ("long_sleeve", "trousers")
-    (bolt,) = stage.rail.laid
+    (bolt,) = stage.rail.loaded
     assert all(np.array_equal(c.albedo, bolt.albedo.levels[0][..., :3]) for c in stage.rail.cloths)
     stage.changes.turn_fabric(1)
     stage.until(lambda worn: worn.fabric == "twill_camel")  # the next on the rack
@@ -222,7 +223,7 @@ def test_what_the_weaver_made_is_worn(stages: list[Stage], runtime_dir: Path) ->
     woven("a", pictures=ring.write(both))
     worn = stage.answer("a")
     assert (worn.valid, worn.fabric) == (True, "by a")
-    (bolt,) = stage.rail.laid
+    (bolt,) = stage.rail.loaded
     assert np.array_equal(bolt.albedo.levels[0][..., :3], both[..., :3])
     assert np.array_equal(bolt.relief.levels[0][..., :3], both[..., 3:])
     assert bolt.repeat_m == (0.2, 0.1)
@@ -234,7 +235,7 @@ def test_what_the_weaver_made_is_worn(stages: list[Stage], runtime_dir: Path) ->
         ring.write(both)
     woven("c", pictures=late)
     assert "ask again" in stage.answer("c").detail
-    assert len(stage.rail.laid) == 1
+    assert len(stage.rail.loaded) == 1
     ring.close()
 
 

@@ -120,7 +120,7 @@ def _mannequin() -> Iterator[Picture]:
     context = gl.Context()
     width, height = WIDTH * _OVERSAMPLING, HEIGHT * _OVERSAMPLING
     renderer = GarmentRenderer(width, height, None)
-    renderer.dress([painted(model)])
+    renderer.wear([painted(model)])
     wall, floor = _wall(), _floor()
     lens = (_FOCAL * _OVERSAMPLING, _FOCAL * _OVERSAMPLING, width / 2, height / 2)
     rng = np.random.default_rng(3)

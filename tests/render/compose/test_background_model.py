@@ -34,30 +34,30 @@ def noisy(picture: Picture, seed: int) -> Picture:
 
 
 def watched(
-    room: BackgroundModel, picture: Picture, looks: int, start: int = 0, person: Picture | None = None
+    background: BackgroundModel, picture: Picture, looks: int, start: int = 0, person: Picture | None = None
 ) -> int:
     """Show the room a picture so many times; the time after that in looks."""
     for i in range(start, start + looks):
-        room.look(noisy(picture, i), person, i * STEP_NS)
-        room.guess()
+        background.learn(noisy(picture, i), person, i * STEP_NS)
+        background.guess()
     return start + looks
 
 
 def shopper() -> tuple[Picture, Picture, Drawing]:
-    """Frame, layers and drawing: worn clothes 60 px wide, of which the garment covers 40; a head."""
+    """Frame, masks and drawing: worn clothes 60 px wide, of which the garment covers 40; a head."""
     frame = furnished()
-    layers = np.zeros((H, W, 4), np.uint8)
-    layers[..., 3] = 128
+    masks = np.zeros((H, W, 4), np.uint8)
+    masks[..., 3] = 128
     frame[60:140, 130:190] = WORN
-    layers[60:140, 130:190, 0] = 255
-    layers[60:140, 130:190, 3] = 255
+    masks[60:140, 130:190, 0] = 255
+    masks[60:140, 130:190, 3] = 255
     frame[30:60, 145:175] = (120, 150, 205)
-    layers[30:60, 145:175, :2] = 255
+    masks[30:60, 145:175, :2] = 255
     x0, y0, x1, y1 = box = (100, 20, 220, 170)
-    marks = np.zeros((H, W), np.uint8)
-    marks[60:140, 140:180] = 1
+    ids = np.zeros((H, W), np.uint8)
+    ids[60:140, 140:180] = 1
     picture = np.zeros((y1 - y0, x1 - x0, 4), np.uint8)
-    return frame, layers, Drawing(picture, box, 200.0, np.ascontiguousarray(marks[y0:y1, x0:x1]))
+    return frame, masks, Drawing(picture, box, 200.0, np.ascontiguousarray(ids[y0:y1, x0:x1]))
 
 
 def off(frame: Picture, where: tuple[slice, slice]) -> float:
@@ -70,11 +70,11 @@ FLANKS = (slice(80, 130), slice(131, 138)), (slice(80, 130), slice(183, 189))
 
 def test_the_room_shows_where_worn_clothes_stick_out() -> None:
     """The shopper's own sleeve beside the virtual one gives the mirror away."""
-    room = BackgroundModel()
-    watched(room, furnished(), 8)
-    frame, layers, drawing = shopper()
+    background = BackgroundModel()
+    watched(background, furnished(), 8)
+    frame, masks, drawing = shopper()
     before = frame.copy()
-    room.restore(frame, drawing, layers, BOTH)
+    background.restore(frame, drawing, masks, BOTH)
     for flank in FLANKS:
         assert off(before, flank) > 40
         assert off(frame, flank) < 6
@@ -87,89 +87,89 @@ def test_the_room_shows_where_worn_clothes_stick_out() -> None:
 
 def test_nothing_is_shown_before_the_room_is_known() -> None:
     """A mirror just switched on would paint black, or a guess, over the shopper."""
-    frame, layers, drawing = shopper()
+    frame, masks, drawing = shopper()
     before = frame.copy()
-    room = BackgroundModel()
-    room.restore(frame, drawing, layers, BOTH)
+    background = BackgroundModel()
+    background.restore(frame, drawing, masks, BOTH)
     assert (frame == before).all()
-    watched(room, furnished(), 2)
-    room.restore(frame, drawing, layers, BOTH)
+    watched(background, furnished(), 2)
+    background.restore(frame, drawing, masks, BOTH)
     assert (frame == before).all()
     # Somebody wide stood there all the time: far behind them it stays unknown.
-    room = BackgroundModel()
-    wide = layers[..., 0].copy()
+    background = BackgroundModel()
+    wide = masks[..., 0].copy()
     wide[:, 40:280] = 255
     for i in range(12):
-        room.look(noisy(before, i), wide, i * STEP_NS)
-        room.guess()
-    room.restore(frame, drawing, layers, BOTH)
+        background.learn(noisy(before, i), wide, i * STEP_NS)
+        background.guess()
+    background.restore(frame, drawing, masks, BOTH)
     for flank in FLANKS:
         assert (frame[flank] == before[flank]).all()
 
 
 def test_a_narrow_gap_beside_what_is_known_is_closed() -> None:
     """Who stands there from the start hides a strip of the room along every sleeve for good."""
-    room = BackgroundModel()
+    background = BackgroundModel()
     wall = np.full((H, W, 3), (150, 160, 170), np.uint8)
     wall[H // 2 :] = (60, 90, 120)
-    frame, layers, drawing = shopper()
-    shown = np.where(layers[..., :1] > 0, frame, wall)
+    frame, masks, drawing = shopper()
+    shown = np.where(masks[..., :1] > 0, frame, wall)
     for i in range(8):
-        room.look(noisy(shown, i), layers[..., 0], i * STEP_NS)
-        room.guess()
-    room.restore(shown, drawing, layers, BOTH)
+        background.learn(noisy(shown, i), masks[..., 0], i * STEP_NS)
+        background.guess()
+    background.restore(shown, drawing, masks, BOTH)
     for flank in FLANKS:
         assert np.abs(shown[flank].astype(int) - wall[flank]).mean() < 14
 
 
 def test_bare_body_and_other_clothes_stay() -> None:
     """Holes in arms, legs or trousers are worse than any sleeve that sticks out."""
-    room = BackgroundModel()
-    watched(room, furnished(), 8)
-    frame, layers, drawing = shopper()
+    background = BackgroundModel()
+    watched(background, furnished(), 8)
+    frame, masks, drawing = shopper()
     before = frame.copy()
-    assert drawing.marks is not None
-    drawing.marks[40:120, 30:40] = BODY  # an arm in its worn sleeve
-    layers[60:140, 183:190, 3] = 128  # a bag, of another colour than the clothes
+    assert drawing.ids is not None
+    drawing.ids[40:120, 30:40] = BODY  # an arm in its worn sleeve
+    masks[60:140, 183:190, 3] = 128  # a bag, of another colour than the clothes
     frame[60:140, 183:190] = before[60:140, 183:190] = (90, 200, 90)
-    layers[110:140, 180:190, 3] = 0  # the trousers' colour
-    room.restore(frame, drawing, layers, TOP)
+    masks[110:140, 180:190, 3] = 0  # the trousers' colour
+    background.restore(frame, drawing, masks, TOP)
     arm = (slice(62, 138), slice(130, 140))
     assert (frame[arm] == before[arm]).all()
     bag = (slice(62, 138), slice(186, 190))
     assert (frame[bag] == before[bag]).all()
-    frame, layers, drawing = shopper()
-    assert drawing.marks is not None
-    drawing.marks[drawing.marks == 1] = LEGS
-    room.restore(frame, drawing, layers, TOP)
+    frame, masks, drawing = shopper()
+    assert drawing.ids is not None
+    drawing.ids[drawing.ids == 1] = LEGS
+    background.restore(frame, drawing, masks, TOP)
     flank = FLANKS[0]
     assert off(frame, flank) > 40, "only a top is worn: what is beside a leg stays"
 
 
 def test_hair_of_the_clothes_colour_stays() -> None:
     """Long dark hair over a dark coat would be cut off beside the neck."""
-    room = BackgroundModel()
-    watched(room, furnished(), 8)
-    frame, layers, drawing = shopper()
-    for picture, value in ((frame, WORN), (layers, (255, 0, 0, 190))):
+    background = BackgroundModel()
+    watched(background, furnished(), 8)
+    frame, masks, drawing = shopper()
+    for picture, value in ((frame, WORN), (masks, (255, 0, 0, 190))):
         picture[40:80, 138:144] = value  # a strand from beside the head down over the shoulder
     before = frame.copy()
-    room.restore(frame, drawing, layers, BOTH)
+    background.restore(frame, drawing, masks, BOTH)
     assert (frame[42:53, 138:144] == before[42:53, 138:144]).all()
     assert off(frame, (slice(90, 130), slice(131, 138))) < 6
 
 
 def test_a_longer_top_goes_on_below_the_hem_without_a_step() -> None:
     """A cardigan or skirt of which a piece is missing looks torn."""
-    room = BackgroundModel()
-    watched(room, furnished(), 8)
-    frame, layers, drawing = shopper()
+    background = BackgroundModel()
+    watched(background, furnished(), 8)
+    frame, masks, drawing = shopper()
     frame[140:165, 130:190] = WORN
-    layers[140:165, 130:190] = (255, 0, 0, 255)
-    assert drawing.marks is not None
-    drawing.marks[120:145, 45:75] = LEGS
+    masks[140:165, 130:190] = (255, 0, 0, 255)
+    assert drawing.ids is not None
+    drawing.ids[120:145, 45:75] = LEGS
     before = frame.copy()
-    room.restore(frame, drawing, layers, TOP)
+    background.restore(frame, drawing, masks, TOP)
     assert (frame[140:165] == before[140:165]).all()
     hidden = (np.abs(frame.astype(int) - before).max(-1) > 20).sum(axis=1)
     assert hidden[100] > 10
@@ -179,25 +179,25 @@ def test_a_longer_top_goes_on_below_the_hem_without_a_step() -> None:
 
 def test_a_wrong_fit_hides_nothing() -> None:
     """Somebody who turns quickly would lose the arms that the fit has not found."""
-    room = BackgroundModel()
-    watched(room, furnished(), 8)
-    frame, layers, drawing = shopper()
+    background = BackgroundModel()
+    watched(background, furnished(), 8)
+    frame, masks, drawing = shopper()
     frame[70:100, 104:130] = WORN
-    layers[70:100, 104:130] = (255, 0, 0, 255)
+    masks[70:100, 104:130] = (255, 0, 0, 255)
     before = frame.copy()
-    room.restore(frame, drawing, layers, BOTH)
+    background.restore(frame, drawing, masks, BOTH)
     assert (frame == before).all()
 
 
 def test_who_passes_is_not_learnt() -> None:
     """A bystander would appear as a ghost behind the shopper's arm."""
-    room = BackgroundModel()
-    now = watched(room, furnished(), 8)
+    background = BackgroundModel()
+    now = watched(background, furnished(), 8)
     for i in range(6):
         passing = furnished()
         passing[40:160, 20 + 40 * i : 50 + 40 * i] = (10, 200, 10)
-        now = watched(room, passing, 1, now)
-        ghost = (np.abs(room.picture.astype(int) - (10, 200, 10)).max(-1) < 12) & (
+        now = watched(background, passing, 1, now)
+        ghost = (np.abs(background.picture.astype(int) - (10, 200, 10)).max(-1) < 12) & (
             np.abs(furnished().astype(int) - (10, 200, 10)).max(-1) > 40
         )
         assert not ghost.any()
@@ -205,48 +205,48 @@ def test_who_passes_is_not_learnt() -> None:
 
 def test_changed_light_is_followed_behind_the_shopper() -> None:
     """When the lamps are dimmed, bright patches would stand beside the sleeves."""
-    room = BackgroundModel()
-    now = watched(room, furnished(), 8)
-    frame, layers, drawing = shopper()
+    background = BackgroundModel()
+    now = watched(background, furnished(), 8)
+    frame, masks, drawing = shopper()
     dimmed = cv2.convertScaleAbs(frame, alpha=0.7)
     for i in range(now, now + 3):
-        room.look(noisy(np.asarray(dimmed, np.uint8), i), layers[..., 0], i * STEP_NS)
-        room.guess()
+        background.learn(noisy(np.asarray(dimmed, np.uint8), i), masks[..., 0], i * STEP_NS)
+        background.guess()
     shown = np.asarray(dimmed, np.uint8).copy()
-    room.restore(shown, drawing, layers, BOTH)
+    background.restore(shown, drawing, masks, BOTH)
     for flank in FLANKS:
         assert np.abs(shown[flank].astype(int) - 0.7 * furnished()[flank]).mean() < 8
 
 
 def test_the_room_counts_as_known_only_while_it_is() -> None:
     """Skin drawn before that stands between what is left of the shopper's own wide sleeves."""
-    room, now, known = BackgroundModel(), 0, []
+    background, now, known = BackgroundModel(), 0, []
     for picture, looks in ((furnished(), 3), (furnished(), 5), (furnished(-25), 2)):
-        now = watched(room, picture, looks, now)
-        known.append(room.is_known)
+        now = watched(background, picture, looks, now)
+        known.append(background.is_known)
     assert known == [False, True, False], "known after some looks, until the camera is moved"
 
 
 @pytest.mark.parametrize("shift", [9, -25])
 def test_a_moved_camera_begins_anew(shift: int) -> None:
     """The old room would hang beside the shopper like a torn picture."""
-    room = BackgroundModel()
-    now = watched(room, furnished(), 8)
-    assert (room.known > 0).mean() > 0.9
-    watched(room, furnished(shift), 2, now)
-    assert not room.known.any()
-    watched(room, furnished(shift), 8, now + 2)
-    assert (room.known > 0).mean() > 0.9
-    assert np.abs(room.picture.astype(int) - furnished(shift)).mean() < 6
+    background = BackgroundModel()
+    now = watched(background, furnished(), 8)
+    assert (background.known > 0).mean() > 0.9
+    watched(background, furnished(shift), 2, now)
+    assert not background.known.any()
+    watched(background, furnished(shift), 8, now + 2)
+    assert (background.known > 0).mean() > 0.9
+    assert np.abs(background.picture.astype(int) - furnished(shift)).mean() < 6
 
 
 def test_looks_go_by_the_time_of_the_source() -> None:
     """A replay on a slow machine would show another room than on a fast one."""
     often, seldom = BackgroundModel(), BackgroundModel()
     for i in range(40):
-        often.look(noisy(furnished(), i), None, i * 31_250_000)
+        often.learn(noisy(furnished(), i), None, i * 31_250_000)
         if i % 2 == 0:
-            seldom.look(noisy(furnished(), i), None, i * 31_250_000)
+            seldom.learn(noisy(furnished(), i), None, i * 31_250_000)
     assert (often.picture == seldom.picture).all()
     assert (often.looks == seldom.looks).all()
     assert often.looks.max() >= 4
@@ -254,16 +254,16 @@ def test_looks_go_by_the_time_of_the_source() -> None:
 
 def test_a_settled_room_is_looked_at_less_often() -> None:
     """Learning what is known already would take the time of frames."""
-    room = BackgroundModel()
+    background = BackgroundModel()
     person = np.zeros((H, W), np.uint8)
     person[40:, 140:180] = 255
 
     def looks(picture: Picture, start_ns: int, seconds: float) -> int:
         steps = range(start_ns, start_ns + round(seconds * 1e9), 31_250_000)
-        return sum(room.look(noisy(picture, ns % 997), person, ns) for ns in steps)
+        return sum(background.learn(noisy(picture, ns % 997), person, ns) for ns in steps)
 
     assert looks(furnished(), 0, 0.3) >= 4, "the first looks follow each other quickly"
-    assert room.is_known
+    assert background.is_known
     assert looks(furnished(), 10**9, 4.0) <= 9
     changed = furnished()
     changed[:, 200:] = 255 - changed[:, 200:] // 2
@@ -273,35 +273,35 @@ def test_a_settled_room_is_looked_at_less_often() -> None:
 
 def test_a_room_that_never_settles_is_not_looked_at_all_the_time() -> None:
     """A mirror carried about would spend its time on a room that it cannot know."""
-    room = BackgroundModel()
+    background = BackgroundModel()
     steps = range(0, 8 * 10**9, 31_250_000)
     person = np.zeros((H, W), np.uint8)
-    taken = sum(room.look(furnished((3 * i) % 70 - 35), person, ns) for i, ns in enumerate(steps))
-    assert not room.is_known
+    taken = sum(background.learn(furnished((3 * i) % 70 - 35), person, ns) for i, ns in enumerate(steps))
+    assert not background.is_known
     assert taken <= 8 + 4 * 8 + 1
 
 
 def test_what_is_guessed_already_is_not_guessed_again() -> None:
     """The guess takes longest of all, and would be the same."""
-    room = BackgroundModel()
-    frame, layers, _ = shopper()
+    background = BackgroundModel()
+    frame, masks, _ = shopper()
     guessed = []
     for i in range(8):
-        room.look(noisy(frame, i), layers[..., 0], i * STEP_NS)
-        guessed.append(room.guess())
-        assert not room.guess(), "once a look"
+        background.learn(noisy(frame, i), masks[..., 0], i * STEP_NS)
+        guessed.append(background.guess())
+        assert not background.guess(), "once a look"
     assert guessed.count(True) in (1, 2)
     assert not any(guessed[5:])
 
 
 def test_another_size_of_frame_begins_anew() -> None:
     """A camera that comes back in another mode would crash the mirror."""
-    room = BackgroundModel()
-    watched(room, furnished(), 8)
-    frame, layers, drawing = shopper()
+    background = BackgroundModel()
+    watched(background, furnished(), 8)
+    frame, masks, drawing = shopper()
     half = np.ascontiguousarray(furnished()[::2, ::2])
-    room.look(half, None, 10**12)
+    background.learn(half, None, 10**12)
     before = frame.copy()
-    room.restore(frame, drawing, layers, BOTH)
+    background.restore(frame, drawing, masks, BOTH)
     assert (frame == before).all()
-    assert room.picture.shape == half.shape
+    assert background.picture.shape == half.shape

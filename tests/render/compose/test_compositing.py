@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mirror.types import Picture
 from render.compose.compositing import composite, lay_over
 from render.gpu.drawing import Drawing
-from render.gpu.id_buffer import OVER
+from render.gpu.id_buffer import BEFORE_FACE
 
 H, W = 180, 320
 
@@ -19,24 +19,24 @@ def picture(value: int = 200) -> Picture:
 
 
 def drawn(
-    tags: NDArray[np.integer], colours: tuple[int, ...] = (40, 90), at: tuple[int, int] = (0, 0)
+    ids: NDArray[np.integer], colours: tuple[int, ...] = (40, 90), at: tuple[int, int] = (0, 0)
 ) -> Drawing:
     """A drawing whose garment i + 1 has the grey value colours[i]; its box starts at x, y."""
-    pixels = np.zeros((*tags.shape, 4), np.uint8)
+    pixels = np.zeros((*ids.shape, 4), np.uint8)
     for i, colour in enumerate(colours):
-        pixels[tags == i + 1, :3] = colour
-    pixels[..., 3] = tags
+        pixels[ids == i + 1, :3] = colour
+    pixels[..., 3] = ids
     x, y = at
-    return Drawing(pixels, (x, y, x + tags.shape[1], y + tags.shape[0]))
+    return Drawing(pixels, (x, y, x + ids.shape[1], y + ids.shape[0]))
 
 
 def disc(radius: float = 30.0) -> NDArray[np.integer]:
     y, x = np.mgrid[:100, :120]
-    tags: NDArray[np.integer] = ((x - 60) ** 2 + (y - 50) ** 2 < radius**2).astype(int)
-    return tags
+    ids: NDArray[np.integer] = ((x - 60) ** 2 + (y - 50) ** 2 < radius**2).astype(int)
+    return ids
 
 
-def layers(
+def masks(
     person: NDArray[np.bool_] | bool,
     front: NDArray[np.bool_] | bool,
     size: tuple[int, int] = (H, W),
@@ -99,13 +99,13 @@ def test_weave_inside_stays_sharp() -> None:
 
 def test_the_picture_does_not_shine_through_between_garments() -> None:
     """A bright seam between shirt and trousers is the old clothes showing."""
-    tags = np.zeros((100, 120), int)
-    tags[20:50, 20:100], tags[50:80, 20:100] = 2, 1
+    ids = np.zeros((100, 120), int)
+    ids[20:50, 20:100], ids[50:80, 20:100] = 2, 1
     frame = picture(255)
-    blend = composite(frame, drawn(tags, (40, 40)))
+    blend = composite(frame, drawn(ids, (40, 40)))
     assert blend is not None
     assert (frame[25:75, 25:95] == 40).all()
-    assert blend.tags == (1, 2)
+    assert blend.garment_ids == (1, 2)
 
 
 def test_a_garment_at_the_edge_of_the_picture_reaches_it() -> None:
@@ -122,7 +122,7 @@ def test_front_stays_visible_at_any_mask_resolution(size: tuple[int, int]) -> No
     rows = (np.arange(size[0]) + 0.5)[:, None] / size[0]
     front = (columns > 0.4) & (columns < 0.6) & (rows > 0.4) & (rows < 0.6)
     frame = picture(200)
-    blend = composite(frame, drawn(np.ones((100, 200), int), (40,), at=(60, 40)), layers(True, front, size))
+    blend = composite(frame, drawn(np.ones((100, 200), int), (40,), at=(60, 40)), masks(True, front, size))
     assert blend is not None
     kept = blend.mask(H, W) == 0
     columns_kept = np.flatnonzero(kept[H // 2, 70:250]) + 70
@@ -139,13 +139,13 @@ def test_front_stays_visible_at_any_mask_resolution(size: tuple[int, int]) -> No
 
 def test_tops_are_cut_where_they_leave_the_person_but_skirts_flare() -> None:
     """A sleeve hanging in the air beside the arm; a skirt trimmed to trousers."""
-    tags = np.zeros((100, 200), int)
-    tags[10:50, 10:190], tags[50:90, 10:190] = 1, 2
+    ids = np.zeros((100, 200), int)
+    ids[10:50, 10:190], ids[50:90, 10:190] = 1, 2
     person = np.zeros((H, W), bool)
     person[:, 120:200] = True
     frame = picture(200)
     blend = composite(
-        frame, drawn(tags, at=(60, 40)), layers(person, False), trimmed=(True, False), margin_px=10.0
+        frame, drawn(ids, at=(60, 40)), masks(person, False), trimmed=(True, False), margin_px=10.0
     )
     assert blend is not None
     shown = blend.mask(H, W) > 0
@@ -159,41 +159,41 @@ def test_report_matches_what_is_shown() -> None:
     """The report's box must be that of the visible garment, after occlusion."""
     front = np.zeros((H, W), bool)
     front[:, :130] = True
-    blend = composite(picture(), drawn(disc(), at=(70, 40)), layers(True, front))
+    blend = composite(picture(), drawn(disc(), at=(70, 40)), masks(True, front))
     assert blend is not None
     rows, columns = np.nonzero(blend.mask(H, W))
     assert blend.garment_box == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     assert blend.garment_box[0] == pytest.approx(130, abs=2)
-    assert blend.tags == (1,)
+    assert blend.garment_ids == (1,)
 
 
 def test_nothing_drawn_and_nothing_seen() -> None:
     """A hidden garment must not be reported as worn, nor touch the picture."""
     frame = picture()
     assert composite(frame, drawn(np.zeros((10, 10), int))) is None
-    blend = composite(frame, drawn(disc(), at=(70, 40)), layers(True, True))
+    blend = composite(frame, drawn(disc(), at=(70, 40)), masks(True, True))
     assert blend is not None
     assert blend.garment_box is None
-    assert blend.tags == ()
+    assert blend.garment_ids == ()
     assert (frame == 200).all()
 
 
 def test_a_sleeve_may_pass_before_the_face_but_not_before_a_hand() -> None:
     """An arm raised before the face must not vanish behind it; hair over the shirt must show."""
-    tags = np.ones((100, 200), int)
-    tags[:, 100:] += OVER
+    ids = np.ones((100, 200), int)
+    ids[:, 100:] += BEFORE_FACE
     region = np.zeros((H, W), bool)
     region[80:100, 100:220] = True
     for channel, sleeve_shows in ((1, True), (2, False)):
         frame = picture(200)
         drawing = drawn(np.ones((100, 200), int), (40,), at=(60, 40))
-        drawing.picture[..., 3] = tags
-        blend = composite(frame, drawing, layers(True, region, channel=channel))
+        drawing.picture[..., 3] = ids
+        blend = composite(frame, drawing, masks(True, region, channel=channel))
         assert blend is not None
         shown = blend.mask(H, W) > 0
         assert not shown[90, 110:150].any()
         assert shown[90, 170:210].all() == sleeve_shows
-        assert blend.tags == (1,)
+        assert blend.garment_ids == (1,)
         assert (frame[60, 70:250] == 40).all()  # no seam where the mark begins
 
 

@@ -10,7 +10,7 @@ import pytest
 from mirror.messages import Rgb
 from mirror.types import Picture
 from render.compose.exposed_skin import show_exposed_skin
-from render.garments.mesh import SkinnedMesh, under
+from render.garments.mesh import SkinnedMesh, covered_by
 from render.gpu import gl
 from render.gpu.drawing import Drawing
 from render.gpu.renderer import GarmentRenderer
@@ -39,20 +39,20 @@ def body() -> SkinnedMesh:
 
 @pytest.fixture
 def renderer(gl_context: gl.Context) -> Iterator[GarmentRenderer]:
-    made = GarmentRenderer(W, H, body(), marked=True)
-    made.dress([cloth(tube(0.13, 0.85, 1.15))])
+    made = GarmentRenderer(W, H, body(), body_ids=True)
+    made.wear([cloth(tube(0.13, 0.85, 1.15))])
     yield made
     made.delete()
 
 
 def drawn(renderer: GarmentRenderer, cover: float, tone: Rgb | None = TONE) -> Drawing:
-    renderer.undress(np.full(len(body().positions), cover, np.float32), tone)
+    renderer.expose_skin(np.full(len(body().positions), cover, np.float32), tone)
     drawing = renderer.draw(facing_camera(), LENS, SHAPE, WHITE_LIGHT)
     assert drawing is not None
     return drawing
 
 
-def layers() -> Picture:
+def masks() -> Picture:
     out = np.zeros((H, W, 4), np.uint8)
     out[..., 0], out[..., 3] = 255, 128
     return out
@@ -62,7 +62,7 @@ def test_covered_skin_shows_in_the_persons_tone_and_no_more(renderer: GarmentRen
     """The worn sleeve below a short virtual one, or a painted rim about the person."""
     drawing = drawn(renderer, 1.0)
     frame = np.full((H, W, 3), 40, np.uint8)
-    show_exposed_skin(frame, drawing, layers(), 10.0)
+    show_exposed_skin(frame, drawing, masks(), 10.0)
     assert drawing.skin is not None
     x0, y0, x1, y1 = drawing.skin.box
     where = drawing.skin.share > 250
@@ -82,16 +82,16 @@ def test_no_skin_without_cloth_or_tone(renderer: GarmentRenderer, cover: float, 
     """Real arms must stay as the camera sees them; of an unknown tone there is nothing to show."""
     drawing = drawn(renderer, cover, tone)
     assert drawing.skin is None
-    assert drawing.garment_tags is not None
-    assert not drawing.picture[drawing.garment_tags == 0][:, :3].any()
+    assert drawing.garment_ids is not None
+    assert not drawing.picture[drawing.garment_ids == 0][:, :3].any()
     frame = np.full((H, W, 3), 40, np.uint8)
-    show_exposed_skin(frame, drawing, layers(), 10.0)
+    show_exposed_skin(frame, drawing, masks(), 10.0)
     assert (frame == 40).all()
 
 
 def test_hands_and_hair_stay_in_front(renderer: GarmentRenderer) -> None:
     """A hand on the arm would be painted over."""
-    front = layers()
+    front = masks()
     front[:, : W // 2, 2] = 255
     front[:, W // 2 + 20 :, 1] = 255
     frame = np.full((H, W, 3), 40, np.uint8)
@@ -105,9 +105,9 @@ def test_the_garment_is_drawn_the_same_with_skin(renderer: GarmentRenderer) -> N
     cloths = []
     for cover in (1.0, 0.0):
         drawing = drawn(renderer, cover)
-        assert drawing.garment_tags is not None
-        assert not drawing.picture[drawing.garment_tags == 0][:, :3].any()
-        cloths.append(drawing.picture[drawing.garment_tags > 0][:, :3].copy())
+        assert drawing.garment_ids is not None
+        assert not drawing.picture[drawing.garment_ids == 0][:, :3].any()
+        cloths.append(drawing.picture[drawing.garment_ids > 0][:, :3].copy())
     assert len(cloths[0])
     assert (cloths[0] == cloths[1]).all()
 
@@ -119,7 +119,7 @@ def test_bare_skin_is_as_wide_as_the_body(renderer: GarmentRenderer) -> None:
     widths = (drawing.skin.share > 127).sum(axis=1)
     assert widths.max() == pytest.approx(0.2 * 300 / 2, rel=0.2)
     shirt = tube(0.13, 0.85, 1.15)
-    lies = under(body(), shirt)
+    lies = covered_by(body(), shirt)
     height = body().positions[:, 1]
     assert lies[(height > 0.95) & (height < 1.05)].min(initial=1.0) > 0.9
     assert lies[(height < 0.7) | (height > 1.3)].max() == 0

@@ -12,11 +12,12 @@ from OpenGL import GL
 
 from inference.body.model import BONES
 from render.compose.compositing import composite
-from render.garments.cloth import OPEN, FabricTextures, WornGarment
 from render.garments.mesh import SkinnedMesh, coarsened, dense_weights, near_openings, project, skin_points
+from render.garments.textures import FabricTextures
+from render.garments.worn_garment import OPEN, WornGarment
 from render.gpu import gl
 from render.gpu.drawing import Drawing
-from render.gpu.id_buffer import BODY, OVER
+from render.gpu.id_buffer import BEFORE_FACE, BODY
 from render.gpu.renderer import GarmentRenderer
 from tests.render.mannequins import WHITE_LIGHT, cloth, facing_camera, tube
 
@@ -33,7 +34,7 @@ def make(gl_context: gl.Context) -> Iterator[Make]:
 
     def build(cloths: Sequence[WornGarment], body: SkinnedMesh = FAR_BODY) -> GarmentRenderer:
         renderer = GarmentRenderer(W, H, body)
-        renderer.dress(cloths)
+        renderer.wear(cloths)
         made.append(renderer)
         return renderer
 
@@ -90,7 +91,8 @@ def test_the_box_cuts_nothing_off(
     """A box that is too small shows as a straight cut through a sleeve."""
     renderer = make([cloth(tube(0.2, 0.6, 1.4))])
     boxed = shot(renderer, skin)
-    monkeypatch.setattr(renderer, "_bounds", lambda: (0, 0, W, H))
+    bounds = renderer._bounds
+    monkeypatch.setattr(renderer, "_bounds", lambda: replace(bounds(), box=(0, 0, W, H)))
     assert np.array_equal(boxed, shot(renderer, skin))
     assert boxed[..., 3].any()
 
@@ -260,7 +262,7 @@ def test_a_sleeve_before_the_face_is_marked(make: Make) -> None:
     def tag(skin: NDArray[np.float32]) -> int:
         return int(whole(renderer.draw(skin, LENS, SHAPE, WHITE_LIGHT, face_depth=1.7))[H // 2, W // 2, 3])
 
-    assert tag(near) == 1 + OVER
+    assert tag(near) == 1 + BEFORE_FACE
     assert tag(facing_camera()) == 1
     trunk = make([cloth(tube(0.05, 0.6, 1.4))])
     close = facing_camera(1.5)
@@ -272,7 +274,7 @@ def test_the_outer_garment_lies_on_the_inner_one(make: Make) -> None:
     inner = cloth(tube(0.203, 0.6, 1.4), layer=1, name="trousers")
     outer = cloth(tube(0.2, 0.9, 1.4), layer=2, name="shirt")
     renderer = make([outer, inner])
-    assert [c.name for c in renderer.cloths] == ["trousers", "shirt"]
+    assert [c.name for c in renderer.garments] == ["trousers", "shirt"]
     tags = shot(renderer)[..., 3]
     assert tags[H // 2 - 20, W // 2] == 2
     assert tags[H // 2 + 40, W // 2] == 1
@@ -295,11 +297,11 @@ def test_a_settled_shape_is_not_uploaded_again(make: Make) -> None:
     """Uploading a hardly changed body in every frame would cost frames for nothing."""
     renderer = make([cloth(tube(0.2, 0.6, 1.4))])
     shot(renderer, shape=np.array([1.0], np.float32))
-    before = renderer._dressed[0].rest
+    before = renderer._cloth.garments[0].rest
     shot(renderer, shape=np.array([1.04], np.float32))  # 0.4 mm
-    assert renderer._dressed[0].rest is before
+    assert renderer._cloth.garments[0].rest is before
     shot(renderer, shape=np.array([1.06], np.float32))  # 0.6 mm
-    assert renderer._dressed[0].rest is not before
+    assert renderer._cloth.garments[0].rest is not before
 
 
 def test_anchors_lie_where_the_vertex_is_drawn(make: Make) -> None:
@@ -361,7 +363,7 @@ def test_opengl_errors_are_explained(make: Make) -> None:
     with pytest.raises(gl.GraphicsError, match=r"drawing.*GL_INVALID"), gl.errors_as("drawing"):
         GL.glEnable(0x1234)
     assert gl.error_line(0x0507).startswith("the graphics driver lost the OpenGL context")
-    renderer._dressed[0].primitive.delete()
+    renderer._cloth.garments[0].vertices.delete()
     with pytest.raises((gl.GraphicsError, ValueError)):
         shot(renderer)
 
@@ -418,7 +420,7 @@ def test_a_fabric_fades_into_another(make: Make) -> None:
         before, after = (shot(make([worn]), light=light).astype(int) for worn in (old, target))
         renderer = make([old])
         renderer.warm_up()
-        renderer.lay(FabricTextures.of(target.albedo, target.relief, target.repeat_m))
+        renderer.load_fabric(FabricTextures.of(target.albedo, target.relief, target.repeat_m))
         assert np.array_equal(shot(renderer, light=light), before), "it shows before it is faded in"
         renderer.fade(0.5)
         half = shot(renderer, light=light).astype(int)
@@ -426,7 +428,7 @@ def test_a_fabric_fades_into_another(make: Make) -> None:
         for end in (before, after):
             assert np.abs(half - end)[half[..., 3] > 0].mean() > 5
         assert np.abs(half - (before + after) / 2)[half[..., 3] > 0].mean() < 3
-        used = renderer._dressed[0].fabric.albedo._id
+        used = renderer._cloth.garments[0].fabric.albedo._id
         renderer.fade(1.0)
         assert np.array_equal(shot(renderer, light=light), after)
         assert not GL.glIsTexture(used)
@@ -437,23 +439,23 @@ def test_a_fabric_fades_into_another(make: Make) -> None:
 def test_the_bare_body_is_marked_and_the_garment_drawn_alike(gl_context: gl.Context) -> None:
     """Unmarked arms would be painted over by the room; marks in the picture would be blended as cloth."""
     body, shirt = tube(0.1, 0.5, 1.5, closed=True), cloth(tube(0.2, 0.8, 1.2))
-    renderers = [GarmentRenderer(W, H, body, marked=marked) for marked in (False, True)]
+    renderers = [GarmentRenderer(W, H, body, body_ids=marked) for marked in (False, True)]
     drawings = []
     for renderer in renderers:
-        renderer.dress([shirt])
+        renderer.wear([shirt])
         drawings.append(renderer.draw(facing_camera(), LENS, SHAPE, WHITE_LIGHT))
     plain, marked = drawings
     assert plain is not None
     assert marked is not None
-    assert plain.marks is None
-    assert marked.marks is not None
-    assert marked.garment_tags is not None
-    tags = marked.garment_tags
+    assert plain.ids is None
+    assert marked.ids is not None
+    assert marked.garment_ids is not None
+    tags = marked.garment_ids
     alike = whole(plain)
     marked.picture[..., 3] = tags
     assert (alike == whole(marked)).all()
-    assert (marked.marks[tags > 0] == tags[tags > 0]).all()
-    bare = marked.marks[tags == 0]
+    assert (marked.ids[tags > 0] == tags[tags > 0]).all()
+    bare = marked.ids[tags == 0]
     assert set(np.unique(bare)) == {0, BODY}
     assert (bare == BODY).sum() > 50
     for renderer in renderers:

@@ -12,9 +12,9 @@ from inference.body.model import BONES, PARENTS, BodyModel
 from mirror.errors import MirrorError
 from mirror.wardrobe import PACKAGED
 from render.garments import glb
-from render.garments.cloth import OPEN
 from render.garments.garment import load_garment
 from render.garments.kinds import KINDS
+from render.garments.worn_garment import OPEN
 from workshop.tailor import atlas as cut_atlas
 from workshop.tailor import folds as cut_folds
 from workshop.tailor import shapes

@@ -34,7 +34,7 @@ class Baseline:
         bone_transforms = camera.place(rest)
         context = gl.Context()
         renderer = GarmentRenderer(*_SIZE, body_surface(model))
-        renderer.dress([cloth_of(page, load_fabric(page.default_fabric), "M")])
+        renderer.wear([cloth_of(page, load_fabric(page.default_fabric), "M")])
         drawing = renderer.draw(
             bone_transforms, camera.lens, np.zeros(model.components, np.float32), np.zeros((9, 3), np.float32)
         )

@@ -64,13 +64,13 @@ class LoadedOutfits:
     def composer(self, outfit: tuple[str, ...], hide_worn: bool = False, number: int = 0) -> FrameComposer:
         """What draws this outfit, in the garments' own fabrics; ``hide_worn`` as ``FrameComposer`` has it.
 
-        Each ``number`` is another one; all know no room.
+        Each ``number`` is another one; none knows its background.
         """
         if (outfit, hide_worn, number) not in self._composers:
             composer = FrameComposer(self._model, hide_worn)
             pages = [load_garment(name) for name in outfit]
             cloths = [cloth_of(p, load_fabric(p.default_fabric), "M") for p in pages]
-            composer.wear(composer.fit(cloths))
+            composer.wear(composer.prepare(cloths))
             self._composers[outfit, hide_worn, number] = composer
         self._composers[outfit, hide_worn, number].forget()
         return self._composers[outfit, hide_worn, number]

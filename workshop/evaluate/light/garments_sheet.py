@@ -8,6 +8,7 @@ from inference.body.model import BodyModel
 from inference.light.network import LightNetwork
 from inference.light.tracker import LightTracker
 from mirror.types import F64, Picture
+from render.compose.camera_match import CameraMatch
 from render.compose.compositing import composite
 from render.compose.contact_shadow import ContactShadow
 from render.garments.fabric import load_fabric
@@ -47,7 +48,7 @@ def six_lights(
             light = tracker.estimate(scene.frame, mannequin.mask, None, mannequin.fit).sh
             column = []
             for name, fabric in _WORN:
-                renderer.dress([cloth_of(load_garment(name), load_fabric(fabric), "M")])
+                renderer.wear([cloth_of(load_garment(name), load_fabric(fabric), "M")])
                 column.append(_dressed(renderer, scene.frame, mannequin, light))
             spheres = np.hstack([sphere_bgr(sh, width // 2) for sh in (scene.sh, light)])
             columns.append(np.vstack([*column, spheres]))
@@ -68,10 +69,10 @@ def _dressed(renderer: GarmentRenderer, frame: Picture, mannequin: Mannequin, li
         light.astype(np.float32),
     )
     if drawing is not None:
-        ground = ContactShadow()
-        ground.light(light)
-        ground.watch(picture, drawing.box)
-        layers = np.zeros((*mannequin.mask.shape, 3), np.uint8)
-        layers[..., 0] = mannequin.mask
-        composite(picture, drawing, layers, [True], _TRIM_M * drawing.px_per_m, ground)
+        shadow, match = ContactShadow(), CameraMatch()
+        shadow.light(light)
+        match.watch(picture, drawing.box)
+        masks = np.zeros((*mannequin.mask.shape, 3), np.uint8)
+        masks[..., 0] = mannequin.mask
+        composite(picture, drawing, masks, [True], _TRIM_M * drawing.px_per_m, shadow, match)
     return picture

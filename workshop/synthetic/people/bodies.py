@@ -14,9 +14,9 @@ from inference.body.model import BodyModel
 from inference.body.surface import welded_normals
 from mirror.errors import MirrorError
 from mirror.types import F32
-from render.garments.cloth import WornGarment
 from render.garments.garment import Garment
 from render.garments.mesh import SkinnedMesh
+from render.garments.worn_garment import WornGarment
 
 _PEOPLE = Path(__file__).resolve().parent / "data" / "people.safetensors"
 _NEIGHBOURS = 6  # points of the skin that carry a point of a garment

@@ -12,18 +12,17 @@ from scipy.spatial import cKDTree
 from inference.body.model import REGIONS, BodyModel
 from inference.body.surface import welded_normals
 from mirror.types import F32, F64
-from render.garments.cloth import WornGarment
 from render.garments.fabric import load_fabric
 from render.garments.garment import load_garment
 from render.garments.mesh import INWARD_M, SkinnedMesh
 from render.garments.outfit import cloth_of
+from render.garments.worn_garment import WornGarment
 from render.gpu.id_buffer import Box
-from render.gpu.renderer import FAR_M, NEAR_M, GarmentRenderer
+from render.gpu.passes import ClothParameters
+from render.gpu.renderer import GarmentRenderer
+from render.gpu.view import PARAMETERS as VIEW
 from workshop.synthetic.people.bodies import TrueBody, cloth_on
 from workshop.synthetic.people.painted_mannequin import Appearance, hairiness, painted
-
-# isort: split
-from OpenGL import GL
 
 # What a pixel shows.
 ROOM, FACE, HEAD, HAND, SKIN, TOP, BOTTOM, OTHER, PROP = range(9)
@@ -37,16 +36,14 @@ _STOOL_M = (0.2, 0.19)  # half width, half depth
 class TruthRenderer(GarmentRenderer):
     """The mirror's renderer without its allowance for errors of the fit, with depth to read."""
 
-    recede_m = 0.0
+    def __init__(self, width: int, height: int) -> None:
+        super().__init__(width, height, None, cloth=ClothParameters(recede_m=0.0))
 
     def depth(self, box: Box) -> F32:
         """Metres along the view of the pixels in ``box`` of what was drawn last; inf where nothing was."""
-        x0, y0, x1, y1 = box
-        buffer = np.empty((y1 - y0, x1 - x0), np.float32)
-        GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, self._main_fb)
-        GL.glReadPixels(x0, y0, x1 - x0, y1 - y0, GL.GL_DEPTH_COMPONENT, GL.GL_FLOAT, buffer)
-        clip = 2.0 * buffer - 1.0
-        metres = 2 * FAR_M * NEAR_M / (FAR_M + NEAR_M - clip * (FAR_M - NEAR_M))
+        buffer = self.target.read_depth(box)
+        near, far = VIEW.near_m, VIEW.far_m
+        metres = 2 * far * near / (far + near - (2.0 * buffer - 1.0) * (far - near))
         return np.asarray(np.where(buffer < 1.0, metres, np.inf), np.float32)
 
 
@@ -70,12 +67,12 @@ class Mannequin:
     ) -> None:
         self._size = size
         parts = body_parts(body.model, appearance, cloths)
-        self.renderer = TruthRenderer(*size, None)
-        self.renderer.dress([*parts.values(), *cloths])
+        self.renderer = TruthRenderer(*size)
+        self.renderer.wear([*parts.values(), *cloths])
         names = {cloth.name: label for label, cloth in parts.items()}
         self._labels = np.zeros(256, np.uint8)
-        for tag, cloth in enumerate(self.renderer.cloths, start=1):
-            self._labels[tag] = names.get(cloth.name, BOTTOM if cloth.layer < 2 else TOP)
+        for number, cloth in enumerate(self.renderer.garments, start=1):
+            self._labels[number] = names.get(cloth.name, BOTTOM if cloth.layer < 2 else TOP)
         self._shape = np.zeros(body.model.components, np.float32)
 
     def draw(
@@ -112,8 +109,8 @@ class Alone:
 
     def __init__(self, size: tuple[int, int], body: TrueBody, cloth: WornGarment) -> None:
         self._size = size
-        self.renderer = TruthRenderer(*size, None)
-        self.renderer.dress([cloth])
+        self.renderer = TruthRenderer(*size)
+        self.renderer.wear([cloth])
         self._shape = np.zeros(body.model.components, np.float32)
 
     def mask(self, bone_transforms: F32, lens: tuple[float, float, float, float]) -> NDArray[np.bool_]:

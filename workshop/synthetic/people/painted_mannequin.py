@@ -16,8 +16,8 @@ from inference.body.landmarks import Landmark
 from inference.body.model import REGIONS, BodyModel
 from inference.body.surface import welded_normals
 from mirror.types import Floats, cv
-from render.garments.cloth import WornGarment
 from render.garments.mesh import SkinnedMesh
+from render.garments.worn_garment import WornGarment
 
 Colour = tuple[int, int, int]
 

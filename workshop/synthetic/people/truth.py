@@ -235,8 +235,8 @@ class _Stage:
         model = self._moves[0].model
         hip = bones[BONES.index("pelvis")] @ [*model.joints[BONES.index("left_thigh")], 1]
         if self._stool is None:
-            self._stool = TruthRenderer(*self._camera.size, None)
-            self._stool.dress([stool(float(hip[1]) - 0.10, model.components)])
+            self._stool = TruthRenderer(*self._camera.size)
+            self._stool.wear([stool(float(hip[1]) - 0.10, model.components)])
         place = np.tile(np.eye(4)[:3], (len(BONES), 1, 1))
         place[:, 2, 3] = -0.05
         drawing = self._stool.draw(
