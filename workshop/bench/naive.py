@@ -8,30 +8,43 @@ with OpenCV. Kept simple on purpose; nothing of the mirror's own renderer is use
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.body.landmarks import HIPS, SHOULDERS
+from mirror.errors import MirrorError
 from mirror.types import Picture, cv
 from render.garments.fabric import Fabric
 from render.garments.garment import Garment
-from render.gpu import gl  # first: chooses the OpenGL platform
-
-# isort: split
-import pyrender
-import trimesh
-from PIL import Image
+from render.gpu import gl  # chooses the OpenGL platform, which pyrender must find chosen
 
 _FOCAL = 0.87  # of the picture's width
 
 
+def _pyrender() -> Any:
+    try:
+        import pyrender
+    except ImportError as error:
+        raise MirrorError(
+            f"the naive mirror needs pyrender, which comes with the development set-up ({error})"
+        ) from None
+    return pyrender
+
+
 class NaiveMirror:
-    """Dresses one picture after another. Raises ``gl.GraphicsError`` without OpenGL."""
+    """Dresses one picture after another.
+
+    Raises MirrorError where pyrender is not installed, ``gl.GraphicsError`` without OpenGL.
+    """
 
     def __init__(self, width: int, height: int, model: Path, garment: Garment, fabric: Fabric) -> None:
+        pyrender = _pyrender()
         import mediapipe as mp
+        import trimesh
         from mediapipe.tasks.python import BaseOptions, vision
+        from PIL import Image
 
         self._mp = mp
         self._pose = vision.PoseLandmarker.create_from_options(
@@ -42,6 +55,7 @@ class NaiveMirror:
             )
         )
         self._size = (width, height)
+        self._rgba = pyrender.RenderFlags.RGBA
         self._scene = pyrender.Scene(bg_color=(0.0, 0.0, 0.0, 0.0), ambient_light=(0.4, 0.4, 0.4))
         lens = pyrender.IntrinsicsCamera(_FOCAL * width, _FOCAL * width, width / 2, height / 2)
         self._scene.add(lens)
@@ -72,7 +86,7 @@ class NaiveMirror:
         points = np.array([(p.x, p.y) for p in result.pose_landmarks[0]]) * self._size
         person = result.segmentation_masks[0].numpy_view()
         self._scene.set_pose(self._node, self._place(points))
-        colour, _depth = self._renderer.render(self._scene, flags=pyrender.RenderFlags.RGBA)
+        colour, _depth = self._renderer.render(self._scene, flags=self._rgba)
         alpha = colour[..., 3].astype(np.float32) / 255.0 * person.reshape(person.shape[:2])
         alpha = cv.merge([alpha, alpha, alpha])
         cloth = cv.cvtColor(np.ascontiguousarray(colour[..., :3]), cv.COLOR_RGB2BGR).astype(np.float32)
