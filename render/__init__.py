@@ -1,1 +1,1 @@
-"""From a frame and its body to the dressed picture. Knows the spine and ``inference.body``."""
+"""From a frame and its body to the composed picture. Knows the spine and ``inference.body``."""

@@ -89,7 +89,7 @@ class Mirror:
     # One frame ------------------------------------------------------------------------------------
 
     def show(self, message: Body | Frame) -> None:
-        """Show one frame, dressed if its body is tracked, and report it; or drop it if it is gone."""
+        """Show one frame, composed if its body is tracked, and report it; or drop it if it is gone."""
         if message.image is None:
             self._report(message, ComposedFrame(), {}, time.monotonic_ns())
             return

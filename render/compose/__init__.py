@@ -1,1 +1,1 @@
-"""What becomes of a drawing and its frame: blending, shadow, skin, the room behind worn clothes."""
+"""What becomes of a drawing and its frame: blending, shadow, skin, the background behind worn clothes."""

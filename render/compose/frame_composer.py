@@ -65,8 +65,8 @@ class FrameComposer:
     """Renderer and compositor of one process. Needs the thread's OpenGL context.
 
     ``begin`` starts drawing, ``finish`` blends: what lies between costs no time where the
-    drawing has cores of its own. ``hide_worn``: whether worn clothes that stick out are to give way to
-    the background, once that is known.
+    drawing has cores of its own. ``hide_worn``: whether worn clothes that show beside garments are
+    to give way to the background, once that is known.
     """
 
     def __init__(self, model: BodyModel, hide_worn: bool = False) -> None:

@@ -1,1 +1,1 @@
-"""Drawing: the OpenGL context, what lives in it, the renderer and the marks of its drawings."""
+"""Drawing: the OpenGL context, what lives in it, the renderer and the ids in its drawings."""

@@ -112,9 +112,12 @@ class Device:
 
 def _extension(name: bytes, result: Any, *arguments: Any) -> Any:
     """A function of an EGL extension; None where the driver lacks it."""
-    address = EGL.eglGetProcAddress(name)
-    pointer = ctypes.cast(address, ctypes.c_void_p).value if address else None
-    return None if pointer is None else ctypes.CFUNCTYPE(result, *arguments)(pointer)
+    address = _address(EGL.eglGetProcAddress(name))
+    return None if address is None else ctypes.CFUNCTYPE(result, *arguments)(address)
+
+
+def _address(pointer: Any) -> int | None:
+    return ctypes.cast(pointer, ctypes.c_void_p).value if pointer else None
 
 
 class Context:
@@ -194,5 +197,6 @@ class Context:
         self._display = self._context = None
         if context is None:
             return
-        EGL.eglMakeCurrent(display, EGL.EGL_NO_SURFACE, EGL.EGL_NO_SURFACE, EGL.EGL_NO_CONTEXT)
+        if _address(EGL.eglGetCurrentContext()) == _address(context):  # else another one draws in this thread
+            EGL.eglMakeCurrent(display, EGL.EGL_NO_SURFACE, EGL.EGL_NO_SURFACE, EGL.EGL_NO_CONTEXT)
         EGL.eglDestroyContext(display, context)

@@ -40,7 +40,7 @@ __all__ = ["GarmentRenderer"]
 
 
 class GarmentRenderer:
-    """Draws dressed bodies offscreen. Lives in one thread; needs a current ``gl.Context``.
+    """Draws garments on a body offscreen. Lives in one thread; needs a current ``gl.Context``.
 
     OpenGL errors raise ``gl.GraphicsError``. ``body`` hides what lies behind it; None draws the
     garments alone. ``body_ids`` says whether drawings may hold the body's part ids and skin.

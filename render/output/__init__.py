@@ -1,1 +1,1 @@
-"""Where the dressed picture goes: a window, nowhere, a recording."""
+"""Where the composed picture goes: a window, nowhere, a recording."""

@@ -55,7 +55,7 @@ class Observed:
 
 
 class LoadedOutfits:
-    """Dressers by outfit, kept from clip to clip."""
+    """Frame composers by outfit, kept from clip to clip."""
 
     def __init__(self) -> None:
         self._model = BodyModel.load()
@@ -136,10 +136,10 @@ class LockStepMirror:
         for composer in self._composers:
             picture = frame.copy()
             composer.begin(body, height, width)
-            dressed = composer.finish(picture, state.masks, stage_ms)
+            composed = composer.finish(picture, state.masks, stage_ms)
             composer.learn()
-            mask = undressed.mask if dressed.blend is None else dressed.blend.mask(height, width) > 0
-            outfits.append(Wearing(picture, mask, dressed.anchors))
+            mask = undressed.mask if composed.blend is None else composed.blend.mask(height, width) > 0
+            outfits.append(Wearing(picture, mask, composed.anchors))
         return Observed(
             observation.person,
             landmarks,
