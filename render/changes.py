@@ -31,6 +31,8 @@ from render.garments.outfit import OutfitRack
 from render.garments.textures import FabricTextures
 from render.gpu.garment import GpuGarment
 
+__all__ = ["FADE_NS", "Changes"]
+
 FADE_NS = 400_000_000
 _TELL_NS = 500_000_000
 _NICENESS = 5  # of the preparing thread: frames come first

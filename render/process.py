@@ -31,6 +31,8 @@ from render.compose.frame_composer import ComposedFrame, FrameComposer
 from render.output.display import open_display
 from render.output.recorder import Recorder
 
+__all__ = ["MaskWriter", "Mirror", "body"]
+
 _WAIT_MS = 100.0  # longest sleep without looking after window and heartbeat
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.body.model import BONES, REGIONS, BodyModel
+from inference.body.skinning import dense_weights, skin_points
 from mirror.types import F32
-from render.garments.mesh import dense_weights, skin_points, spread_sample
+from render.garments.mesh import spread_sample
 
 __all__ = ["ArmOrder"]
 

@@ -20,11 +20,27 @@ from render.compose.contact_shadow import ContactShadow
 from render.gpu.drawing import Drawing, Ratio
 from render.gpu.id_buffer import BEFORE_FACE, Box
 
+__all__ = ["Blend", "composite", "lay_over", "visible"]
+
 _PIXEL = np.dtype("V3")
-_SHOWN = 127  # a pixel counts as garment when its opacity lies above this
-_LEAST_SOFT = 0.25  # less of a blur would not be seen
-_CRISPER = 0.75  # of the ratio of enlargement is the outline made steeper again
-_RAMP_PX = 3.0  # width of the soft step between cloth and what stays in front of it
+
+
+@dataclass(frozen=True)
+class BlendParameters:
+    """How garments meet the picture. Set by hand.
+
+    shown: a pixel counts as garment when its opacity, of 255, lies above this: half. least_soft: less of a
+    blur would not be seen. crisper: of the ratio of enlargement is the outline made steeper again. ramp_px:
+    width of the soft step between cloth and what stays in front of it.
+    """
+
+    shown: int = 127
+    least_soft: float = 0.25
+    crisper: float = 0.75
+    ramp_px: float = 3.0
+
+
+PARAMETERS = BlendParameters()
 
 
 @dataclass(frozen=True)
@@ -45,7 +61,7 @@ class Blend:
         """(height, width) uint8, 255 where garment is shown, else 0."""
         full = np.zeros((height, width), np.uint8)
         x0, y0, x1, y1 = self.box
-        full[y0:y1, x0:x1] = np.where(self.alpha > _SHOWN, 255, 0)
+        full[y0:y1, x0:x1] = np.where(self.alpha > PARAMETERS.shown, 255, 0)
         return full
 
 
@@ -82,7 +98,7 @@ def composite(
     box, cloth, outermost = _at_frame_size(drawn, drawing.resolution, cloth, outermost, frame.shape)
     opacity: Picture = cv.extractChannel(cloth, 3)
     # Enlarged, the soft outline has become wider than the camera's.
-    alpha = _steeper(opacity, max(1.0, _CRISPER * drawing.resolution[1] / drawing.resolution[0]))
+    alpha = _steeper(opacity, max(1.0, PARAMETERS.crisper * drawing.resolution[1] / drawing.resolution[0]))
     if masks is not None:
         keep = visible(masks, frame.shape, box, outermost, trimmed, margin_px)
         alpha = cv.multiply(alpha, keep, scale=1 / 255)
@@ -94,7 +110,7 @@ def composite(
         camera.add_grain(opaque)
     _mix(target, cloth, opaque, opacity, alpha)
 
-    shown = cv.compare(alpha, _SHOWN, cv.CMP_GT)
+    shown = cv.compare(alpha, PARAMETERS.shown, cv.CMP_GT)
     x, y, w, h = cv.boundingRect(shown)
     if not w:
         return Blend(alpha, box, None, ())
@@ -221,7 +237,7 @@ def _soften(cloth: Picture, ids: Picture, softness: float = 0.0) -> Picture:
     band = cv.compare(grown, cv.erode(numbers, cross, borderType=cv.BORDER_REPLICATE), cv.CMP_NE)
     cv.insertChannel(cv.compare(ids, 0, cv.CMP_GT), cloth, 3)
     blurred = cv.GaussianBlur(cloth, (3, 3), 0, borderType=cv.BORDER_REPLICATE)
-    if softness > _LEAST_SOFT:
+    if softness > PARAMETERS.least_soft:
         cv.addWeighted(cloth, 1 - softness, blurred, softness, 0, dst=cloth)
     cv.copyTo(blurred, band, cloth)
     if int(ids.max()) < BEFORE_FACE:
@@ -246,7 +262,7 @@ def visible(
     low = np.maximum(np.floor(np.array(box[:2]) / scale).astype(int) - reach, 0)
     high = np.ceil(np.array(box[2:]) / scale).astype(int) + reach
     person, head, hands = cv.split(np.ascontiguousarray(masks[low[1] : high[1], low[0] : high[0]]))[:3]
-    steepness = max(1.0, float(scale.max()) / _RAMP_PX)
+    steepness = max(1.0, float(scale.max()) / PARAMETERS.ramp_px)
     grown: Picture | None = None
 
     # Which of the masks count, by id; mostly the same ones for all.

@@ -9,6 +9,8 @@ from render.compose.camera_match import CameraMatch
 from render.compose.compositing import lay_over, visible
 from render.gpu.drawing import Drawing
 
+__all__ = ["show_exposed_skin"]
+
 _SQUARE = np.ones((3, 3), np.uint8)
 
 

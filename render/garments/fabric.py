@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from mirror.errors import MirrorError
 from mirror.wardrobe import find_folder, list_folders, read_page
 
+__all__ = ["Fabric", "FabricPage", "list_fabrics", "load_fabric", "read_rgb"]
+
 
 class FabricPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``fabric.toml``.

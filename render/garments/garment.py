@@ -21,6 +21,8 @@ from render.garments import glb
 from render.garments.kinds import GarmentKind, Slot, anchors_of, kind_of
 from render.garments.mesh import vertex_tangents
 
+__all__ = ["BASE_SIZE", "Garment", "GarmentPage", "Suit", "list_garments", "load_garment"]
+
 Metres = Annotated[float, Meta(gt=0.0, le=10.0)]
 BASE_SIZE = "M"
 

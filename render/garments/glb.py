@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from mirror.errors import MirrorError
 from mirror.types import F32
 
+__all__ = ["SkinnedFile", "describe", "read", "write"]
+
 _DTYPES = {
     5120: np.int8,
     5121: np.uint8,

@@ -12,6 +12,19 @@ from inference.body.model import BONES, BodyModel
 from inference.body.surface import welded_normals
 from mirror.types import F32
 
+__all__ = [
+    "INWARD_M",
+    "SkinnedMesh",
+    "arm_share",
+    "body_surface",
+    "coarsened",
+    "covered_by",
+    "leg_share",
+    "near_openings",
+    "spread_sample",
+    "vertex_tangents",
+]
+
 # Edge of the cells (metres) within which the depth-only body is reduced to one vertex: the
 # model spends over half its triangles on face, fingers and toes. Limbs, whose outline cuts
 # cloth, stay as they are.
@@ -107,31 +120,6 @@ def _share(joints: NDArray[np.uint8], weights: F32, parts: tuple[str, ...]) -> F
     of_part = np.array([any(part in bone for part in parts) for bone in BONES] + [False] * 226)
     share: F32 = np.sum(weights * of_part[joints], axis=1).astype(np.float32)
     return share
-
-
-def dense_weights(joints: NDArray[np.uint8], weights: F32, bones: int) -> F32:
-    """The share of every bone in every vertex: (N, bones) from the four of each."""
-    dense = np.zeros((len(joints), bones), np.float32)
-    np.add.at(dense, (np.arange(len(joints))[:, None], joints), weights)
-    return dense
-
-
-def skin_points(points: F32, shares: F32, bone_transforms: F32) -> F32:
-    """Skin rest points (N, 3), metres, with bone transforms (J, 3, 4) into camera space (N, 3).
-
-    shares: (N, J) as ``dense_weights`` gives them.
-    """
-    matrices = (shares @ bone_transforms.reshape(len(bone_transforms), 12)).reshape(-1, 3, 4)
-    homogeneous = np.concatenate([points, np.ones((len(points), 1), np.float32)], axis=1)
-    camera: F32 = np.einsum("nij,nj->ni", matrices, homogeneous)
-    return camera
-
-
-def project(points: F32, intrinsics: tuple[float, float, float, float]) -> F32:
-    """Project camera-space points (N, 3) to pixels (N, 2); points must lie before the camera."""
-    lens = np.asarray(intrinsics, np.float32)
-    pixels: F32 = points[:, :2] / points[:, 2:3] * lens[:2] + lens[2:]
-    return pixels
 
 
 def near_openings(positions: F32, faces: NDArray[np.integer], reach: float) -> NDArray[np.bool_]:

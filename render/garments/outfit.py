@@ -15,6 +15,8 @@ from render.garments.mesh import SkinnedMesh
 from render.garments.simplify import LONGEST_M, TOLERANCE_M, simplified
 from render.garments.worn_garment import WornGarment
 
+__all__ = ["OutfitRack", "check_outfit", "cloth_of"]
+
 # Heavier garments, not of our cutter, are thinned out when they are loaded.
 _MANY_FACES = 6000
 

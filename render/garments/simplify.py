@@ -16,6 +16,8 @@ from scipy import sparse
 from mirror.types import F64
 from render.garments.mesh import SkinnedMesh
 
+__all__ = ["LONGEST_M", "TOLERANCE_M", "simplified"]
+
 Ints = NDArray[np.int64]
 
 # What garments are thinned out by: what moves by less lies below a pixel.

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.body.skinning import dense_weights, skin_points
 from mirror.types import F32
-from render.garments.mesh import SkinnedMesh, dense_weights, skin_points, spread_sample
+from render.garments.mesh import SkinnedMesh, spread_sample
 from render.garments.textures import FabricTextures, Mipmaps
 from render.garments.worn_garment import OPEN, WornGarment
 from render.gpu.texture import Texture

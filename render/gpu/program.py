@@ -12,6 +12,8 @@ from render.gpu import gl  # first: chooses the OpenGL platform
 # isort: split
 from OpenGL import GL
 
+__all__ = ["Program"]
+
 _FOLDER = Path(__file__).resolve().parents[1] / "shaders"
 
 

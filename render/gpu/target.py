@@ -11,6 +11,8 @@ from render.gpu.id_buffer import Box
 # isort: split
 from OpenGL import GL
 
+__all__ = ["Target"]
+
 
 class Target:
     """One colour and one depth buffer; no multisampling, for ``compositing`` softens the outline.

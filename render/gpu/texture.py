@@ -8,6 +8,8 @@ from render.gpu import gl  # first: chooses the OpenGL platform
 # isort: split
 from OpenGL import GL
 
+__all__ = ["Texture"]
+
 
 class Texture:
     """A repeating, mipmapped 2D texture; row 0 is v = 0. The shader gets its values unconverted."""

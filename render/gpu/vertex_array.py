@@ -15,6 +15,8 @@ from render.gpu import gl  # first: chooses the OpenGL platform
 # isort: split
 from OpenGL import GL
 
+__all__ = ["SkinnedVertexArray"]
+
 
 class SkinnedVertexArray:
     """The vertices of a skinned mesh and their bones, and its triangles.

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirror.types import F32
-from render.garments.mesh import project
 from render.gpu.drawing import Ratio
 from render.gpu.garment import PARAMETERS as GARMENT
 from render.gpu.id_buffer import Box
 
-__all__ = ["PARAMETERS", "Bounds", "Intrinsics", "View", "ViewParameters"]
+__all__ = ["PARAMETERS", "Bounds", "Intrinsics", "View", "ViewParameters", "project"]
 
 Intrinsics = tuple[float, float, float, float]
 
@@ -51,6 +50,13 @@ class Bounds:
     box: Box | None
     metres_per_px: float
     px_per_m: float
+
+
+def project(points: F32, intrinsics: tuple[float, float, float, float]) -> F32:
+    """Project camera-space points (N, 3) to pixels (N, 2); points must lie before the camera."""
+    lens = np.asarray(intrinsics, np.float32)
+    pixels: F32 = points[:, :2] / points[:, 2:3] * lens[:2] + lens[2:]
+    return pixels
 
 
 class View:

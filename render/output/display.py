@@ -12,10 +12,10 @@ from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from mirror.config import RenderConfig
 from mirror.errors import MirrorError
+from mirror.types import Picture
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 # SDL's window surface otherwise goes through OpenGL, which without a GPU costs 11 ms a frame at
@@ -27,9 +27,10 @@ os.environ.setdefault("SDL_VIDEO_WAYLAND_WMCLASS", "fitting-mirror")
 import pygame
 from pygame import _sdl2 as sdl2
 
+__all__ = ["Display", "Event", "NullDisplay", "Window", "letterbox", "open_display"]
+
 log = logging.getLogger("render")
 
-Picture = npt.NDArray[np.uint8]
 Event = Literal["quit", "next", "previous", "next_fabric", "previous_fabric", "weave"]
 
 _KEYS: dict[int, Event] = {

@@ -16,13 +16,14 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-import numpy.typing as npt
 from av.video.reformatter import Colorspace, VideoReformatter
 
 from mirror.errors import MirrorError
+from mirror.types import Picture
 from render.output.display import letterbox
 
-Picture = npt.NDArray[np.uint8]
+__all__ = ["Recorder"]
+
 
 _CLOCK = 90_000  # ticks a second, the usual one for video
 _BT709, _LIMITED = 1, 1  # as numbered in H.264: what browsers expect of HD video

@@ -19,13 +19,13 @@ import trimesh
 from scipy.spatial import cKDTree
 
 from inference.body.model import BONES, PARENTS, BodyModel
+from inference.body.skinning import dense_weights
 from inference.body.surface import vertex_normals, welded_normals
 from mirror.errors import MirrorError
 from mirror.types import F64, I64
 from mirror.wardrobe import check_name
 from render.garments import glb
 from render.garments.garment import Garment, load_garment
-from render.garments.mesh import dense_weights
 from workshop.tailor import measures, panels, shapes
 from workshop.tailor.cut_surface import umbrella
 from workshop.tailor.cutter import four_weights, size_step, tables, thinned

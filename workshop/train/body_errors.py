@@ -7,10 +7,10 @@ from scipy.spatial import cKDTree
 
 from inference.body.landmarks import ANKLES, ELBOWS, HIPS, KNEES, SHOULDERS, WRISTS
 from inference.body.model import BONES, REGIONS, BodyModel
+from inference.body.skinning import dense_weights, skin_points
 from inference.body.surface import vertex_normals
 from inference.fit.anatomy import Anatomy
 from mirror.types import F32, F64
-from render.garments.mesh import dense_weights, skin_points
 from workshop.bake import measures as bake_measures
 
 JOINTS = tuple(

@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 from OpenGL import GL
 
 from inference.body.model import BONES
+from inference.body.skinning import dense_weights, skin_points
 from render.compose.compositing import composite
-from render.garments.mesh import SkinnedMesh, coarsened, dense_weights, near_openings, project, skin_points
+from render.garments.mesh import SkinnedMesh, coarsened, near_openings
 from render.garments.textures import FabricTextures
 from render.garments.worn_garment import OPEN, WornGarment
 from render.gpu import gl
 from render.gpu.drawing import Drawing
 from render.gpu.id_buffer import BEFORE_FACE, BODY
 from render.gpu.renderer import GarmentRenderer
+from render.gpu.view import project
 from tests.render.mannequins import WHITE_LIGHT, cloth, facing_camera, tube
 
 W, H = 320, 240

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from mirror.config import RenderConfig
-from render.output import display
+from mirror.types import Picture
 from render.output.display import NullDisplay, letterbox, open_display
 
 SCREEN = (320, 200)
@@ -28,7 +28,7 @@ class Screen:
     process: subprocess.Popen[bytes]
     file: Path
 
-    def pixels(self) -> display.Picture:
+    def pixels(self) -> Picture:
         """What is on the screen now, (H, W, 3) BGR."""
         data = self.file.read_bytes()
         header = np.frombuffer(data, ">u4", 25)  # an XWD file
@@ -37,7 +37,7 @@ class Screen:
         rows = np.frombuffer(data, np.uint8, height * stride, start).reshape(height, stride // 4, 4)
         return rows[:, :width, :3]
 
-    def wait_until(self, right: Callable[[display.Picture], bool]) -> display.Picture:
+    def wait_until(self, right: Callable[[Picture], bool]) -> Picture:
         """The first picture that is right, or what there is after 20 s."""
         until = time.monotonic() + 20
         while not right(pixels := self.pixels()) and time.monotonic() < until:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mirror.errors import MirrorError
-from render.output.recorder import Picture, Recorder
+from mirror.types import Picture
+from render.output.recorder import Recorder
 
 MS = 1_000_000
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from inference.body.kinematics import Skeleton, exp_so3
 from inference.body.model import BONES, BodyModel
+from inference.body.skinning import dense_weights, skin_points
 from mirror.errors import MirrorError
 from mirror.wardrobe import PACKAGED
 from render.garments.garment import Garment, list_garments, load_garment
-from render.garments.mesh import dense_weights, skin_points
 from workshop.tailor.garment_import import import_folder, import_mesh
 from workshop.tailor.panels import stretch
 

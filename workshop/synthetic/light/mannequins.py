@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from inference.body.camera import Intrinsics
 from inference.body.kinematics import Pose, exp_so3
 from inference.body.model import BONES, REGIONS, BodyModel
+from inference.body.skinning import dense_weights, skin_points
 from inference.body.surface import vertex_normals
 from inference.fit.fitter import FACING, Fit
 from mirror.shading.colour import LINEAR_OF_BYTE
 from mirror.types import F32, F64, Picture, cv
 from render.garments.fabric import list_fabrics, load_fabric
 from render.garments.garment import list_garments, load_garment
-from render.garments.mesh import SkinnedMesh, dense_weights, skin_points
+from render.garments.mesh import SkinnedMesh
 from render.garments.outfit import cloth_of
 from render.garments.worn_garment import WornGarment
 from workshop.synthetic.light.environment import RAYS, rays
