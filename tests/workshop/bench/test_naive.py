@@ -17,4 +17,4 @@ def test_without_pyrender_it_says_what_to_install(monkeypatch: pytest.MonkeyPatc
     """An installed mirror comes without pyrender: `mirror bench` must say so instead of a traceback."""
     monkeypatch.setitem(sys.modules, "pyrender", None)
     with pytest.raises(MirrorError, match="development set-up"):
-        NaiveMirror(64, 48, Path("none.task"), load_garment("tshirt"), load_fabric("jersey_heather_grey"))
+        NaiveMirror(64, 48, Path("none.task"), load_garment("tshirt"), load_fabric("jersey_navy"))
