@@ -20,7 +20,7 @@ from render.compose.contact_shadow import ContactShadow
 from render.gpu.drawing import Drawing, Ratio
 from render.gpu.id_buffer import BEFORE_FACE, Box
 
-__all__ = ["Blend", "composite", "lay_over", "visible"]
+__all__ = ["Blend", "at_frame_size", "composite", "lay_over", "visible"]
 
 _PIXEL = np.dtype("V3")
 
@@ -95,7 +95,9 @@ def composite(
     cloth, ids = drawing.picture[inner], np.ascontiguousarray(ids[inner])
 
     outermost = _soften(cloth, ids, 0.0 if camera is None else camera.softness(drawing.resolution))
-    box, cloth, outermost = _at_frame_size(drawn, drawing.resolution, cloth, outermost, frame.shape)
+    box, (cloth, outermost) = at_frame_size(
+        drawn, drawing.resolution, frame.shape, (cloth, cv.INTER_LINEAR), (outermost, cv.INTER_NEAREST)
+    )
     opacity: Picture = cv.extractChannel(cloth, 3)
     # Enlarged, the soft outline has become wider than the camera's.
     alpha = _steeper(opacity, max(1.0, PARAMETERS.crisper * drawing.resolution[1] / drawing.resolution[0]))
@@ -210,18 +212,22 @@ def _grown(found: Sequence[int], drawing: Drawing) -> Box:
     )
 
 
-def _at_frame_size(
-    drawn: Box, resolution: Ratio, cloth: Picture, ids: Picture, shape: Sequence[int]
-) -> tuple[Box, Picture, Picture]:
-    """The box in the frame of a drawn one, and its cloth and ids enlarged to it, within the frame."""
+def at_frame_size(
+    drawn: Box, resolution: Ratio, shape: Sequence[int], *pictures: tuple[Picture, int]
+) -> tuple[Box, list[Picture]]:
+    """The box in the frame, of this ``shape``, of a drawn one, and pictures of it at the frame's pixels.
+
+    ``pictures``: each (h, w, ...) with OpenCV's way to interpolate it. What lies beyond the frame is cut off.
+    """
     p, q = resolution
     x0, y0, x1, y1 = (value // p * q for value in drawn)
-    if p != q:
-        cloth = cv.resize(cloth, (x1 - x0, y1 - y0), interpolation=cv.INTER_LINEAR)
-        ids = cv.resize(ids, (x1 - x0, y1 - y0), interpolation=cv.INTER_NEAREST)
     box = (x0, y0, min(x1, shape[1]), min(y1, shape[0]))
     inside = (slice(box[3] - y0), slice(box[2] - x0))
-    return box, np.ascontiguousarray(cloth[inside]), np.ascontiguousarray(ids[inside])
+    enlarged = [
+        picture if p == q else cv.resize(picture, (x1 - x0, y1 - y0), interpolation=way)
+        for picture, way in pictures
+    ]
+    return box, [np.ascontiguousarray(picture[inside]) for picture in enlarged]
 
 
 def _soften(cloth: Picture, ids: Picture, softness: float = 0.0) -> Picture:

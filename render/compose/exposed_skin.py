@@ -6,7 +6,7 @@ import numpy as np
 
 from mirror.types import Picture, cv
 from render.compose.camera_match import CameraMatch
-from render.compose.compositing import lay_over, visible
+from render.compose.compositing import at_frame_size, lay_over, visible
 from render.gpu.drawing import Drawing
 
 __all__ = ["show_exposed_skin"]
@@ -27,15 +27,15 @@ def show_exposed_skin(
         return
     # One pixel on under the edge of a garment, for there it is soft.
     share = cv.max(skin.share, cv.bitwise_and(cv.dilate(skin.share, _SQUARE), skin.cloth))
-    colour, share = skin.colour, cv.blur(share, (3, 3))
-    p, q = drawing.resolution
-    x0, y0, x1, y1 = (value // p * q for value in skin.box)
-    if p != q:
-        size = (x1 - x0, y1 - y0)
-        colour, share = (cv.resize(a, size, interpolation=cv.INTER_LINEAR) for a in (colour, share))
-    x1, y1 = min(x1, frame.shape[1]), min(y1, frame.shape[0])
-    colour, share = (np.ascontiguousarray(a[: y1 - y0, : x1 - x0]) for a in (colour, share))
-    keep = visible(masks, frame.shape, (x0, y0, x1, y1), np.ones_like(share), (True,), margin_px)
+    box, (colour, share) = at_frame_size(
+        skin.box,
+        drawing.resolution,
+        frame.shape,
+        (skin.colour, cv.INTER_LINEAR),
+        (cv.blur(share, (3, 3)), cv.INTER_LINEAR),
+    )
+    keep = visible(masks, frame.shape, box, np.ones_like(share), (True,), margin_px)
     if camera is not None:
         camera.add_grain(colour)
+    x0, y0, x1, y1 = box
     lay_over(frame[y0:y1, x0:x1], colour, cv.multiply(share, keep, scale=1 / 255))
