@@ -15,7 +15,7 @@ from mirror.config import Config
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 PACKAGES = ("mirror", "capture", "inference", "render", "workshop", "tests")
-_FOLDERS = (*PACKAGES, "wardrobe", "docs", "systemd", ".ci")
+_FOLDERS = (*PACKAGES, "wardrobe", "docs", "systemd", "requirements", ".ci")
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _RECORDED = re.compile(r"^```text\n.*?^```", re.MULTILINE | re.DOTALL)  # what was typed once, and no more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 
 import pytest
 
@@ -55,3 +56,19 @@ def test_first_lines_of_a_process_name_its_topics(process: Process) -> None:
     for what, topics in zip(match.groups(), (process.reads, process.writes), strict=True):
         named = set(re.findall(r"``(\w+)``", what)) & TOPICS.keys()
         assert named == set(topics), process.name
+
+
+def test_every_dependency_has_its_reason() -> None:
+    """A dependency that nobody can say the use of is carried for ever."""
+    project = tomllib.loads((tables.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    asked = [*project["project"]["dependencies"]]
+    for group in [
+        *project["project"]["optional-dependencies"].values(),
+        *project["dependency-groups"].values(),
+    ]:
+        asked += [entry for entry in group if isinstance(entry, str)]
+    wanted = {re.split(r"[^\w-]", entry)[0].lower() for entry in asked} - {project["project"]["name"]}
+    section = tables.PAGE.read_text(encoding="utf-8").split("## Why each dependency")[1]
+    cells = re.findall(r"^\| ([^|]+) \|", section, re.MULTILINE)[2:]
+    told = {name.strip().lower() for cell in cells for name in re.sub(r"\([^)]*\)", "", cell).split(",")}
+    assert told == wanted
