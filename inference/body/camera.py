@@ -32,3 +32,13 @@ class Intrinsics:
         """Camera space (N, 3) metres to px (N, 2)."""
         depth = np.maximum(points[:, 2:3], 0.05)
         return np.asarray(points[:, :2] / depth * self.focal + np.array([self.cx, self.cy]))
+
+
+def projection_jacobian(points: F64, depth: float) -> F64:
+    """(N, 2, 3) derivative of pixel * depth / focal by the point (N, 3): metres at ``depth`` a metre."""
+    z = np.maximum(points[:, 2], 0.1)
+    projection = np.zeros((len(points), 2, 3))
+    projection[:, 0, 0] = projection[:, 1, 1] = depth / z
+    projection[:, 0, 2] = -depth * points[:, 0] / z**2
+    projection[:, 1, 2] = -depth * points[:, 1] / z**2
+    return projection

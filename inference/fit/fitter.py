@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.body.camera import Intrinsics
-from inference.body.kinematics import Pose, Skeleton, exp_so3, log_so3, rotation_columns, swing_twist
+from inference.body.camera import Intrinsics, projection_jacobian
+from inference.body.kinematics import Pose, Skeleton, rotation_columns
 from inference.body.landmarks import HANDS, Landmark
 from inference.body.model import BONES, BodyModel
 from inference.fit.anatomy import OPTIMISED, Anatomy
@@ -29,39 +29,22 @@ from inference.fit.initial_pose import first_guess
 from inference.fit.landmark_residuals import (
     FIT_TRUST,
     LANDMARK_SHIFT,
-    SCALE_BONES,
+    WORLD_SCALE_RATE,
     add_trunk_lines,
     landmark_weight,
     turn_to_ray,
+    world_scale,
 )
 from inference.fit.normal_equations import NormalEquations
 from inference.fit.outline_residuals import Outline
+from inference.fit.parameters import FIT
+from inference.fit.pose_priors import PosePriors
 from inference.fit.shape_estimate import SETTLE_FRAMES, VIEWS, ShapeEstimate
 from inference.fit.shape_prior import ShapePrior, describe
+from inference.fit.transforms import bone_transforms, spread_twist
 from inference.pose.correction import LandmarkCorrection
 from inference.pose.distance_field import DistanceField
 from mirror.types import F64
-
-FIRST_ITERATIONS, ITERATIONS, FAR_ITERATIONS = 10, 1, 4  # on a new person; on a further frame; after a gap
-LONG_GAP_S = 0.06
-DESCRIBE_FRAMES = 40  # from which it is learnt what a person is like
-OUTLINE_FROM = 6  # of the first iterations: before, limbs may lie over a wrong edge
-QUICK = ("arm", "forearm", "hand", "thigh", "shin", "foot", "head", "neck")
-SIGMA_IMAGE = 0.016  # m, a well seen landmark
-SIGMA_WORLD = np.array([0.11, 0.11, 0.10])  # m, world landmarks: the picture knows x and y better
-# m beyond which a landmark counts less, in the picture and in the world; a hand is quick, and one that is
-# surely seen would be lost by less than the last
-ASTRAY_IMAGE, ASTRAY_WORLD, ASTRAY_HAND = 0.08, 0.15, 0.15
-LOST_M = 0.1  # m: a body that a step leaves farther from its landmarks is fitted from the start
-CLOTHES_ELSEWHERE = 0.02  # m, by which clothes stand off where there is no girth
-# m, one outline point of an arm, and of what two legs or a skirt make an outline of (there are a hundred)
-SIGMA_OUTLINE_ARM, SIGMA_OUTLINE_TRUNK, SIGMA_OUTLINE = 0.025, 0.025, 0.050
-# rad a joint turns in 1/30 s: limbs are quick, the trunk is not, and its turns move everything; but people
-# do turn round
-SIGMA_TURN = np.array([[0.12 if name.split("_")[-1] in QUICK else 0.06] * 3 for name in OPTIMISED])
-SIGMA_TURN[OPTIMISED.index("pelvis"), 1] = 0.10
-SIGMA_SHIFT = np.array([0.15, 0.15, 0.03])  # m the body moves in 1/30 s; depth is the noisy one
-MAX_TURN, MAX_SHIFT = 0.6, 0.8  # rad, m, a step
 
 _HANDS = list(HANDS)
 # Camera space from body space for someone who faces the camera.
@@ -109,11 +92,12 @@ class BodyFitter:
         self._outline = Outline(model)
         self._outline_sigma = np.select(
             [self._outline.on_arm, self._outline.on_trunk],
-            [SIGMA_OUTLINE_ARM, SIGMA_OUTLINE_TRUNK],
-            SIGMA_OUTLINE,
+            [FIT.sigma_outline_arm, FIT.sigma_outline_trunk],
+            FIT.sigma_outline,
         )
         self._used = np.array([BONES.index(name) for name in OPTIMISED])
-        self._used_parents = np.array([self.skeleton.parents[j] for j in self._used[1:]])
+        parents = np.array([self.skeleton.parents[j] for j in self._used[1:]])
+        self._priors = PosePriors(self._anatomy, self._used, parents)
         self._turns = 3 * len(self._used)
         self._mean_joints = np.asarray(model.joints, np.float64)
         self._joint_basis = np.moveaxis(np.asarray(model.joint_basis, np.float64), 0, -1)  # (J, 3, K)
@@ -182,7 +166,7 @@ class BodyFitter:
         weight = weight * FIT_TRUST
         fresh, person = self.pose is None, copy.deepcopy(self._person)
         fit = self._follow(landmarks, world, weight, field, dt)
-        if fit.error > LOST_M and not fresh:
+        if fit.error > FIT.lost and not fresh:
             # One step does not reach who jumps or spins; nor is the shape to learn from where it ended.
             self._person, self.pose = person, None
             self._reshape()
@@ -191,7 +175,7 @@ class BodyFitter:
 
     def _expect(self, shape_prior: ShapePrior, landmarks: F64, world: F64, field: DistanceField) -> None:
         """Learn what the person is like from a frame, until enough has been seen."""
-        if self._described >= DESCRIBE_FRAMES:
+        if self._described >= FIT.describe_frames:
             return
         features = describe(landmarks, world, field)
         if features is None:
@@ -209,10 +193,10 @@ class BodyFitter:
             landmarks, world, weight,
         )  # fmt: skip
         # At a camera's rate one step follows; after a longer gap the pose lies farther off.
-        further = ITERATIONS if dt < LONG_GAP_S else FAR_ITERATIONS
-        iterations = FIRST_ITERATIONS if fresh else further
+        further = FIT.iterations if dt < FIT.long_gap_s else FIT.far_iterations
+        iterations = FIT.first_iterations if fresh else further
         for step in range(iterations):
-            outline = field if (not fresh or step >= OUTLINE_FROM) else None
+            outline = field if (not fresh or step >= FIT.outline_from) else None
             last = step == iterations - 1  # before, the pose is still far off
             pose = self._iterate(
                 pose, landmarks, world, weight, outline, None if fresh else previous, dt, last
@@ -223,6 +207,10 @@ class BodyFitter:
     def shifts(self, turns: F64) -> F64:
         """Metres (33, 3) from joint to landmark, with the bones turned by ``turns`` (J, 3, 3)."""
         return np.asarray(np.einsum("nij,nj->ni", turns[self._landmark_bone], self._landmark_shift))
+
+    def bone_transforms(self, pose: Pose) -> F64:
+        """(J, 3, 4) of a pose, with the girths and joints of the person's present shape."""
+        return bone_transforms(pose, self._anatomy, self.girth, self._joints)
 
     def _landmark_points(self, pose: Pose) -> F64:
         bone = self._landmark_bone
@@ -244,33 +232,33 @@ class BodyFitter:
         turns = self._turns
         view = self._view(pose)
         settling = self._person.frames(view) < SETTLE_FRAMES
-        equations = NormalEquations(turns + 3 + (self._person.size if settling else 0))
-        depth = max(float(pose.translation[2]), 0.3)
+        normal_equations = NormalEquations(turns + 3 + (self._person.size if settling else 0))
+        depth = max(float(pose.translation[2]), FIT.nearest)
         moved = self.skeleton.shape_origin(pose, self._joint_basis) if settling else None
-        self._add_landmarks(equations, pose, landmarks, world, weight, depth, moved)
+        self._add_landmarks(normal_equations, pose, landmarks, world, weight, depth, moved)
         if field is not None:
-            self._add_outline(equations, pose, field, depth, moved)
-        self._add_limits(equations, pose)
+            self._add_outline(normal_equations, pose, field, depth, moved)
+        self._priors.add_limits(normal_equations, pose)
         if previous is not None:
-            self._add_previous(equations, pose, previous, dt)
+            self._priors.add_previous(normal_equations, pose, previous, dt)
         if settling:
-            normal, gradient, back = equations.eliminate(turns + 3)
+            normal, gradient, back = normal_equations.eliminate(turns + 3)
             change = self._person.update(view, normal, gradient, keep=last)
             step = -back @ np.append(change, 1.0)
             self._reshape()
         else:
-            step = equations.solve()
+            step = normal_equations.solve()
         turn = step[:turns].reshape(-1, 3)
         length = np.linalg.norm(turn, axis=1, keepdims=True)
-        turn = np.asarray(turn * np.minimum(1.0, MAX_TURN / np.maximum(length, 1e-9)), np.float64)
+        turn = np.asarray(turn * np.minimum(1.0, FIT.max_turn / np.maximum(length, 1e-9)), np.float64)
         local = self.skeleton.turned(pose, self._used, turn)
-        translation = pose.translation + np.clip(step[turns : turns + 3], -MAX_SHIFT, MAX_SHIFT)
-        translation[2] = max(translation[2], 0.3)
+        translation = pose.translation + np.clip(step[turns : turns + 3], -FIT.max_shift, FIT.max_shift)
+        translation[2] = max(translation[2], FIT.nearest)
         return self.skeleton.forward(local, translation, self._joints)
 
     def _add_landmarks(
         self,
-        equations: NormalEquations,
+        normal_equations: NormalEquations,
         pose: Pose,
         landmarks: F64,
         world: F64,
@@ -279,40 +267,32 @@ class BodyFitter:
         moved: F64 | None,
     ) -> None:
         points, bone = self._landmark_points(pose), self._landmark_bone
-        jacobian = self._point_jacobian(pose, points, self._landmark_moves, equations.columns)
+        jacobian = self._point_jacobian(pose, points, self._landmark_moves, normal_equations.columns)
         if moved is not None:
             own = pose.world[bone] @ (self._landmark_basis - self._joint_basis[bone])
             jacobian[:, :, self._turns + 3 : self._turns + 3 + len(self.shape)] = moved[bone] + own
         # in the picture
-        projection = self._projection(points, depth)
+        projection = projection_jacobian(points, depth)
         residual = (self.intrinsics.project(points) - landmarks[:, :2]) * (depth / self.intrinsics.focal)
-        astray = np.full(len(Landmark), ASTRAY_IMAGE)
-        surely = np.clip((landmarks[_HANDS, 2] - 0.9) / 0.08, 0.0, 1.0)
-        astray[_HANDS] += (ASTRAY_HAND - ASTRAY_IMAGE) * surely
+        astray = np.full(len(Landmark), FIT.astray_image)
+        surely = np.clip((landmarks[_HANDS, 2] - FIT.hand_seen) / FIT.hand_seen_over, 0.0, 1.0)
+        astray[_HANDS] += (FIT.astray_hand - FIT.astray_image) * surely
         robust = 1.0 / (1.0 + (residual**2).sum(1) / astray**2)
-        precision = np.repeat(weight * robust / SIGMA_IMAGE**2, 2)
-        equations.add((projection @ jacobian).reshape(66, -1), residual.reshape(66), precision)
+        precision = np.repeat(weight * robust / FIT.sigma_image**2, 2)
+        normal_equations.add((projection @ jacobian).reshape(66, -1), residual.reshape(66), precision)
         # in the world, relative to their weighted mean
         # World landmarks do lie in the joints.
         points = points - self.shifts(pose.world)
         share = (weight + 1e-3) / (weight + 1e-3).sum()
-        self._update_world_scale(points, world, weight)
+        scale = world_scale(points, world, weight)
+        if scale is not None:
+            self._world_scale += WORLD_SCALE_RATE * (scale - self._world_scale)
         residual = points - share @ points - self._world_scale * (world - share @ world)
-        robust = 1.0 / (1.0 + (residual**2).sum(1) / ASTRAY_WORLD**2)
-        precision = ((weight * robust + 0.02)[:, None] / SIGMA_WORLD**2).reshape(99)
-        add_trunk_lines(equations, points, world, weight, jacobian)
+        robust = 1.0 / (1.0 + (residual**2).sum(1) / FIT.astray_world**2)
+        precision = ((weight * robust + 0.02)[:, None] / FIT.sigma_world**2).reshape(99)
+        add_trunk_lines(normal_equations, points, world, weight, jacobian)
         jacobian -= np.tensordot(share, jacobian, 1)
-        equations.add(jacobian.reshape(99, -1), residual.reshape(99), precision)
-
-    @staticmethod
-    def _projection(points: F64, depth: float) -> F64:
-        """(N, 2, 3) d(pixel * depth / focal) / d point."""
-        z = np.maximum(points[:, 2], 0.1)
-        projection = np.zeros((len(points), 2, 3))
-        projection[:, 0, 0] = projection[:, 1, 1] = depth / z
-        projection[:, 0, 2] = -depth * points[:, 0] / z**2
-        projection[:, 1, 2] = -depth * points[:, 1] / z**2
-        return projection
+        normal_equations.add(jacobian.reshape(99, -1), residual.reshape(99), precision)
 
     def _point_jacobian(self, pose: Pose, points: F64, moves: NDArray[np.bool_], columns: int) -> F64:
         """(N, 3, columns): turns and translation; ``moves`` (N, n) says which joints move a point."""
@@ -322,35 +302,22 @@ class BodyFitter:
         jacobian[:, :, self._turns : self._turns + 3] = np.eye(3)
         return jacobian
 
-    def _update_world_scale(self, points: F64, world: F64, weight: F64) -> None:
-        ours = theirs = 0.0
-        for a, b in SCALE_BONES:
-            trust = float(min(weight[a], weight[b]))
-            ours += trust * float(np.linalg.norm(points[a] - points[b]))
-            theirs += trust * float(np.linalg.norm(world[a] - world[b]))
-        if theirs > 0.1:
-            self._world_scale += 0.2 * (float(np.clip(ours / theirs, 0.6, 1.6)) - self._world_scale)
-
-    def _matrices(self, pose: Pose) -> F64:
-        """Skinning matrices (J, 3, 4): x -> world (c + G (x - c) - joint) + origin, G the girth."""
-        group, centre = self._anatomy.girth_group, self._anatomy.girth_centre
-        growth = np.where(group >= 0, self.girth[group], 0.0)
-        girth = np.eye(3) + growth[:, None, None] * self._anatomy.across
-        inner = centre - np.einsum("jik,jk->ji", girth, centre) - self._joints
-        offset = np.einsum("jik,jk->ji", pose.world, inner) + pose.origin
-        return np.concatenate([pose.world @ girth, offset[:, :, None]], axis=2)
-
     def _add_outline(
-        self, equations: NormalEquations, pose: Pose, field: DistanceField, depth: float, moved: F64 | None
+        self,
+        normal_equations: NormalEquations,
+        pose: Pose,
+        field: DistanceField,
+        depth: float,
+        moved: F64 | None,
     ) -> None:
         group = self._anatomy.girth_group
-        clothes = np.where(group >= 0, self.clothes[group], CLOTHES_ELSEWHERE)
-        pull = self._outline.pull(pose, self._matrices(pose), field, self.intrinsics, depth, clothes)
-        if len(pull.index) < 8:
+        clothes = np.where(group >= 0, self.clothes[group], FIT.clothes_elsewhere)
+        pull = self._outline.pull(pose, self.bone_transforms(pose), field, self.intrinsics, depth, clothes)
+        if len(pull.index) < FIT.fewest_outline_points:
             return
         bone = self._outline.bone[pull.index]
         moves = self.skeleton.ancestor[bone][:, self._used]
-        jacobian = self._point_jacobian(pose, pull.points, moves, equations.columns)
+        jacobian = self._point_jacobian(pose, pull.points, moves, normal_equations.columns)
         if moved is not None:
             first, count = self._turns + 3, len(self.shape)
             own = pose.world[bone] @ (self._outline.basis[pull.index] - self._joint_basis[bone])
@@ -361,14 +328,14 @@ class BodyFitter:
             grown = np.einsum("nij,nj->ni", pose.world[bone], across)
             own = np.flatnonzero(group >= 0)
             jacobian[own, :, first + count + group[own]] = grown[own]
-        outward = pull.direction[:, None] @ self._projection(pull.points, depth)
+        outward = pull.direction[:, None] @ projection_jacobian(pull.points, depth)
         rows = (outward @ jacobian)[:, 0]
         if moved is not None:
             dressed = np.flatnonzero(group >= 0)
             rows[dressed, first + count + len(self.girth) + group[dressed]] = 1.0
-        robust = 1.0 / (1.0 + pull.distance**2 / 0.035**2)
+        robust = 1.0 / (1.0 + pull.distance**2 / FIT.astray_outline**2)
         precision = pull.trust * robust / self._outline_sigma[pull.index] ** 2
-        equations.add(rows, pull.distance, precision)
+        normal_equations.add(rows, pull.distance, precision)
 
     def _view(self, pose: Pose) -> int:
         """Which of ``VIEWS`` directions the chest is seen from; 0 is the front."""
@@ -376,60 +343,18 @@ class BodyFitter:
         yaw = np.arctan2(forward[0], -forward[2]) - np.arctan2(-place[0], place[2])
         return round(float(yaw) / (2 * np.pi) * VIEWS) % VIEWS
 
-    def _add_limits(self, equations: NormalEquations, pose: Pose) -> None:
-        """Soft limits of the joints around their natural rest; the root is free."""
-        body = self._anatomy
-        frame = body.prior_frame[1:]
-        local = np.einsum("nij,nj->ni", frame, log_so3(pose.local[self._used[1:]]))
-        residual, sigma = local - body.prior_mean[1:], body.prior_sigma[1:].copy()
-        beyond = body.hinge[1:] & (local[:, 0] < body.straight[1:])  # knees and elbows bend one way
-        residual[beyond, 0] = (local[:, 0] - body.straight[1:])[beyond]
-        sigma[beyond, 0] = 0.06
-        # turning joint j by d (camera axes) adds parent_world^T d to its local rotation vector
-        jacobian = frame @ np.swapaxes(pose.world[self._used_parents], 1, 2)
-        equations.add_blocks(3, jacobian, residual, 1.0 / sigma**2)
-
-    def _add_previous(self, equations: NormalEquations, pose: Pose, previous: Pose, dt: float) -> None:
-        """Bodies move smoothly: the noise of one frame's landmarks is not followed."""
-        pace = max(dt, 1e-3) * 30.0
-        used = self._used
-        change = log_so3(pose.local[used] @ np.swapaxes(previous.local[used], 1, 2))
-        frames = np.concatenate([np.eye(3)[None], np.swapaxes(pose.world[self._used_parents], 1, 2)])
-        equations.add_blocks(0, frames, change, np.broadcast_to(1.0 / (SIGMA_TURN**2 * pace), change.shape))
-        shift = pose.translation - previous.translation
-        equations.add_diagonal(self._turns, shift, 1.0 / (SIGMA_SHIFT**2 * pace))
-
     def _result(self, untwisted: Pose, landmarks: F64, weight: F64) -> Fit:
-        pose = self._spread_twist(untwisted)
+        pose = spread_twist(untwisted, self.skeleton, self._anatomy)
         points = self._landmark_points(untwisted)
         miss = (self.intrinsics.project(points) - landmarks[:, :2]) * (
             untwisted.translation[2] / self.intrinsics.focal
         )
         error = float(np.sqrt(((miss**2).sum(1) * weight).sum() / (weight.sum() + 1e-6)))
         return Fit(
-            bone_transforms=self._matrices(pose).astype(np.float32),
+            bone_transforms=self.bone_transforms(pose).astype(np.float32),
             shape=self.shape.copy(),
             pose=untwisted,
             landmark_points=points,
             error=error,
             settled=min(1.0, self._person.frames(self._view(untwisted)) / SETTLE_FRAMES),
         )
-
-    def _spread_twist(self, pose: Pose) -> Pose:
-        """Give limbs their turn along the bone bit by bit, so that sleeves do not wring.
-
-        The body's weights fade from each limb bone (no turn) to its twist bone (all of it).
-        """
-        world = pose.world.copy()
-        for side in ("left", "right"):
-            upper, low = (
-                self._anatomy.bone(f"{side}_upper_arm"),
-                self._anatomy.bone(f"{side}_upper_arm_twist"),
-            )
-            swing, _ = swing_twist(pose.local[upper], self._anatomy.axis[upper])
-            world[upper] = pose.world[self.skeleton.parents[upper]] @ swing
-            world[low] = pose.world[upper]
-            fore, wrist = self._anatomy.bone(f"{side}_forearm"), self._anatomy.bone(f"{side}_forearm_twist")
-            _, angle = swing_twist(pose.local[self._anatomy.bone(f"{side}_hand")], self._anatomy.axis[fore])
-            world[wrist] = pose.world[fore] @ exp_so3(angle * self._anatomy.axis[fore])
-        return Pose(pose.local, pose.translation, world, pose.origin)

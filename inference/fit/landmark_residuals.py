@@ -39,6 +39,8 @@ LINES = np.zeros((3, len(Landmark)))
 LINES[0, list(SHOULDERS)] = LINES[1, list(HIPS)] = 1.0, -1.0
 LINES[2, list(TRUNK)] = 0.5, 0.5, -0.5, -0.5
 UPRIGHT = np.array([0.0, -1.0, 0.0])
+WORLD_SCALE_RATE = 0.2  # of a frame in the running scale
+WORLD_SCALE_LIMITS = (0.6, 1.6)
 # World-landmark bones that tell the scale of the world landmarks against the model.
 SCALE_BONES = (
     *ARM_BONES,
@@ -48,6 +50,16 @@ SCALE_BONES = (
     (Landmark.RIGHT_SHOULDER, Landmark.RIGHT_HIP),
     *((near.mirrored, far.mirrored) if right else (near, far) for near, far in LEG_BONES for right in (0, 1)),
 )
+
+
+def world_scale(points: F64, world: F64, weight: F64) -> float | None:
+    """Size of the model's ``points`` (33, 3) against ``world`` landmarks (33, 3); None if none is seen."""
+    ours = theirs = 0.0
+    for a, b in SCALE_BONES:
+        trust = float(min(weight[a], weight[b]))
+        ours += trust * float(np.linalg.norm(points[a] - points[b]))
+        theirs += trust * float(np.linalg.norm(world[a] - world[b]))
+    return float(np.clip(ours / theirs, *WORLD_SCALE_LIMITS)) if theirs > 0.1 else None
 
 
 def landmark_weight(landmarks: F64, camera: Intrinsics) -> F64:

@@ -25,7 +25,7 @@ def pulled(seen: Person) -> tuple[Outline, np.ndarray, np.ndarray]:
     assert fitter.pose is not None
     outline = Outline(MODEL)
     outline.reshape(fitter.shape)
-    pull = outline.pull(fitter.pose, fitter._matrices(fitter.pose), field, CAMERA, 2.6, CLOTHES)
+    pull = outline.pull(fitter.pose, fitter.bone_transforms(fitter.pose), field, CAMERA, 2.6, CLOTHES)
     return outline, outline.bone[pull.index], pull.trust
 
 

@@ -42,7 +42,7 @@ def test_girths_are_found_in_the_skinning_matrices() -> None:
     fitter.girth[:] = (0.1, 0.2, 0.15, 0.0, 0.0, 0.0, 0.0)
     local = np.tile(np.eye(3), (len(BONES), 1, 1))
     pose = fitter.skeleton.forward(local, np.array([0.1, 0.2, 2.0]), MODEL.joints.astype(np.float64))
-    skin = fitter._matrices(pose).astype(np.float32)
+    skin = fitter.bone_transforms(pose).astype(np.float32)
     shape = np.zeros(MODEL.components, np.float32)
     thick = body_errors.measures_of(MODEL, *body_errors.grown_rest(MODEL, skin, shape))
     plain = body_errors.measures_of(MODEL, MODEL.vertices, MODEL.joints)
