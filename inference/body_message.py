@@ -8,6 +8,8 @@ from inference.person_estimator import PersonState
 from inference.pose.tracker import Observation
 from mirror.messages import Body, Frame, SlotRef
 
+__all__ = ["body_message"]
+
 
 def body_message(
     frame: Frame,

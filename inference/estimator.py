@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeVar
 
+__all__ = ["Estimator"]
+
 Estimate_co = TypeVar("Estimate_co", covariant=True)
 
 

@@ -23,6 +23,8 @@ from mirror.messages import Light, Rgb
 from mirror.timer import StageTimer
 from mirror.types import F32, F64, Picture
 
+__all__ = ["PersonEstimator", "PersonState"]
+
 FIT_LIMIT = 0.075  # m: a worse fit is not shown, the landmarks make no body or are two people's
 DOUBTFUL = 3  # frames after a bad fit that are not shown: their landmarks may lie between two people
 LONG_AWAY_S = 1.0  # after which a pose is not tied to the last one: away, or a clip began again

@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+__all__ = ["StageTimer"]
+
 
 class StageTimer:
     """Milliseconds of the stages that one frame passes: ``with timer("fit"): ...``."""

@@ -8,6 +8,8 @@ import numpy as np
 
 from mirror.types import F64
 
+__all__ = ["Intrinsics", "projection_jacobian"]
+
 
 @dataclass
 class Intrinsics:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from mirror.types import F64
 
+__all__ = ["Pose", "Skeleton", "align", "exp_so3", "log_so3", "rotation_columns", "swing_twist"]
+
 
 def exp_so3(vector: F64) -> F64:
     """Rotation matrices (..., 3, 3) of rotation vectors (..., 3) in radians (Rodrigues)."""

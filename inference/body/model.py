@@ -16,8 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
 
+from inference.body.skinning import dense_weights, transformed
 from mirror.errors import MirrorError
 from mirror.types import F32
+
+__all__ = ["BONES", "PARENTS", "REGIONS", "BodyModel"]
 
 _LIMB = (
     "clavicle",
@@ -196,9 +199,7 @@ class BodyModel:
 
     @cached_property
     def _dense_weights(self) -> F32:
-        dense = np.zeros((len(self.vertices), len(BONES)), np.float32)
-        np.add.at(dense, (np.arange(len(dense))[:, None], self.skin_indices), self.skin_weights)
-        return dense
+        return dense_weights(self.skin_indices, self.skin_weights, len(BONES))
 
     def pose(self, rotations: ArrayLike, joints: ArrayLike, root: ArrayLike = (0.0, 0.0, 0.0)) -> F32:
         """Skinning matrices (J, 3, 4) that take rest points to posed ones.
@@ -224,12 +225,9 @@ class BodyModel:
         """Posed (V, 3): rest ``vertices`` under skinning ``matrices`` (J, 3, 4), linear blend."""
         points = np.asarray(vertices, np.float32)
         moved = np.asarray(matrices, np.float32).reshape(len(BONES), 12)
-        blended = (self._dense_weights @ moved).reshape(-1, 3, 4)
-        out: F32 = np.einsum("vab,vb->va", blended[:, :, :3], points) + blended[:, :, 3]
-        return out
+        return transformed((self._dense_weights @ moved).reshape(-1, 3, 4), points)
 
     def posed_landmarks(self, landmarks: ArrayLike, matrices: ArrayLike) -> F32:
         """Posed (33, 3): rest ``landmarks`` carried by their bones."""
         m = np.asarray(matrices, np.float32)[self.landmark_bone]
-        out: F32 = np.einsum("nab,nb->na", m[:, :, :3], np.asarray(landmarks, np.float32)) + m[:, :, 3]
-        return out
+        return transformed(m, np.asarray(landmarks, np.float32))

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from mirror.types import F32
 
+__all__ = ["vertex_normals", "welded_normals"]
+
 _Real = TypeVar("_Real", np.float32, np.float64)
 
 

@@ -8,6 +8,8 @@ from inference.body.kinematics import align, log_so3
 from inference.body.model import BONES, BodyModel
 from mirror.types import F64
 
+__all__ = ["GIRTH_GROUPS", "GIRTH_NEIGHBOURS", "OPTIMISED", "SIGMA_GIRTH", "Anatomy"]
+
 OPTIMISED = ["pelvis", "spine1", "spine2", "chest", "neck", "head"] + [
     f"{side}_{part}"
     for side in ("left", "right")

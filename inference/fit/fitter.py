@@ -46,6 +46,8 @@ from inference.pose.correction import LandmarkCorrection
 from inference.pose.distance_field import DistanceField
 from mirror.types import F64
 
+__all__ = ["FACING", "BodyFitter", "Fit"]
+
 _HANDS = list(HANDS)
 # Camera space from body space for someone who faces the camera.
 FACING = np.diag([1.0, -1.0, -1.0])

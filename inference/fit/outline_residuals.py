@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from inference.body.camera import Intrinsics
 from inference.body.kinematics import Pose
 from inference.body.model import BONES, REGIONS, BodyModel
-from inference.body.skinning import PosedPoints, dense_weights, transformed
+from inference.body.skinning import dense_weights, transformed
 from inference.body.surface import vertex_normals
+from inference.body.surface_points import PosedPoints
 from inference.pose.distance_field import DistanceField
 from mirror.types import F64
 

@@ -33,6 +33,8 @@ from inference.pose.distance_field import DistanceField
 from inference.weights import WeightsKind
 from mirror.types import F64, cv
 
+__all__ = ["CLIP", "FEATURES", "SHIPPED", "WEIGHTS", "ShapePrior", "describe", "standardised"]
+
 SHIPPED = Path(__file__).resolve().parent / "data" / "shape_prior.safetensors"
 WEIGHTS = WeightsKind(
     some="weights of the shape prior", of="the shape prior", format="fitting-mirror-physique", version=2

@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
 from inference.body.model import REGIONS, BodyModel
-from inference.body.skinning import SurfacePoints
+from inference.body.surface_points import SurfacePoints
 from inference.fit.fitter import Fit
 from inference.resize import resize
 from mirror.messages import Light
 from mirror.shading.colour import LINEAR_OF_BYTE, LUMINANCE_BGR, LUMINANCE_RGB
 from mirror.shading.spherical_harmonics import lamp_sh, sh_basis, uniform_sh
 from mirror.types import F64, Picture, cv
+
+__all__ = ["AnalyticLight", "estimate_probe", "light_message"]
 
 PERIOD_S = 0.2  # how often the light is estimated
 SMOOTH_S = 0.35  # time constant of the running estimate

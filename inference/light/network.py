@@ -13,6 +13,8 @@ from inference.light.weights import SHIPPED, WEIGHTS
 from mirror.shading.spherical_harmonics import MIRROR_SIGNS, SH_CONSTANTS
 from mirror.types import F32, F64
 
+__all__ = ["LEVEL_TINT", "SIDE_TINT", "LightNetwork", "coefficients"]
+
 _MEAN_TO_FIRST = 1 / SH_CONSTANTS[0]  # coefficient 0 of light that is 1 on average
 #: What the network's outputs for colour are over: tints are small beside light and shade.
 LEVEL_TINT, SIDE_TINT = 0.3, 0.2

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics
 from inference.body.model import REGIONS, BodyModel
-from inference.body.skinning import PosedPoints, SurfacePoints
 from inference.body.surface import vertex_normals
+from inference.body.surface_points import PosedPoints, SurfacePoints
 from inference.fit.fitter import Fit
 from inference.light.surface_shading import shading, shading_of_parts, surface_seen
 from inference.resize import resize

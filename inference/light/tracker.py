@@ -17,6 +17,8 @@ from mirror.shading.colour import LUMINANCE_RGB
 from mirror.shading.spherical_harmonics import angle_deg, main_direction
 from mirror.types import F32, F64, Picture
 
+__all__ = ["PERIOD_S", "Estimate", "LightTracker"]
+
 PERIOD_S = 0.2  # how often the network looks
 _SLOW_S, _FAST_S = 0.8, 0.10  # time constants in still light, and when a lamp is turned
 _TURN_DEG, _LEVEL = 30.0, 0.35  # changes (degrees; of the level's logarithm) that are a lamp for sure

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from inference.body.camera import Intrinsics
 from inference.body.landmarks import EYES, HIPS, KNEES, MOUTH, SHOULDERS, TRUNK, Landmark
 from inference.body.model import BONES, REGIONS, BodyModel
-from inference.body.skinning import SurfacePoints
+from inference.body.surface_points import SurfacePoints
 from inference.fit.fitter import Fit
 from inference.parts.colour_model import CLOTH, HAIR, ROOM, SKIN, TROUSERS, ColourModel, colour_bins
 from inference.parts.hands import HandMasks, View, box_of, pixel

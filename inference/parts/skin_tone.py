@@ -7,7 +7,7 @@ import numpy as np
 from inference.body.camera import Intrinsics
 from inference.body.landmarks import EYES, MOUTH
 from inference.body.model import REGIONS, BodyModel
-from inference.body.skinning import SurfacePoints
+from inference.body.surface_points import SurfacePoints
 from inference.fit.fitter import Fit
 from inference.parts.colour_model import UNLIKE, ColourModel, colour_bins
 from mirror.messages import Light, Rgb

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from inference.body.camera import Intrinsics
 from inference.body.model import BONES, REGIONS, BodyModel
-from inference.body.skinning import SurfacePoints
+from inference.body.surface_points import SurfacePoints
 from inference.fit.fitter import Fit
 from inference.parts.colour_model import CLOTH, TROUSERS, ColourModel, colour_bins
 from mirror.types import F32, F64, Picture

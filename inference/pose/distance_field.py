@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from inference.resize import resize
 from mirror.types import F64
 
+__all__ = ["DistanceField", "distance_field"]
+
 FIELD_SIDE = 256  # px of the longer side: finer adds cost, not accuracy, to a 256 px network mask
 
 

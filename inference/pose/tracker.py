@@ -22,6 +22,17 @@ from inference.resize import WORKING_SIDE, resize
 from mirror.errors import MirrorError
 from mirror.types import F64, Picture, cv
 
+__all__ = [
+    "Observation",
+    "OtherPerson",
+    "PoseTracker",
+    "most_central_and_near",
+    "other_people",
+    "plausible",
+    "torso",
+    "torso_colours",
+]
+
 _TORSO = (*SHOULDERS, *reversed(HIPS))  # once around
 FORGET_S = 1.2  # a person who was away for longer is a new person
 SUSPECT_LOOKS = (2, 8, 20, 40)  # odd frames in a row at which everybody is looked at: a look is dear

@@ -7,6 +7,17 @@ from numpy.typing import ArrayLike
 
 from mirror.types import F32
 
+__all__ = [
+    "LINEAR_OF_BYTE",
+    "LUMINANCE_BGR",
+    "LUMINANCE_RGB",
+    "SRGB_TO_XYZ",
+    "delta_e",
+    "to_lab",
+    "to_linear",
+    "to_srgb",
+]
+
 #: Linear sRGB (r, g, b) to CIE XYZ under D65 (IEC 61966-2-1).
 SRGB_TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]

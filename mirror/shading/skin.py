@@ -7,6 +7,8 @@ import numpy as np
 from mirror.shading.colour import LUMINANCE_RGB
 from mirror.types import F64
 
+__all__ = ["encoded", "skin_light"]
+
 _COLOURED = 0.25  # of the light's differences in colour is shown: their estimate is rough
 _GAMMA, _KNEE, _CEILING = 2.2, 0.9, 1.3  # of the renderer's picture of light
 

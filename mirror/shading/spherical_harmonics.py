@@ -11,6 +11,20 @@ from numpy.typing import NDArray
 from mirror.shading.colour import LUMINANCE_RGB
 from mirror.types import F64
 
+__all__ = [
+    "COSINE",
+    "MIRROR_SIGNS",
+    "SH_CONSTANTS",
+    "angle_deg",
+    "irradiance",
+    "lamp_sh",
+    "main_direction",
+    "sh_basis",
+    "sphere_normals",
+    "sphere_picture",
+    "uniform_sh",
+]
+
 #: What each basis function is normalised by, in the order of ``mirror.messages.Light``.
 SH_CONSTANTS = np.array(
     [0.282095, 0.488603, 0.488603, 0.488603, 1.092548, 1.092548, 0.315392, 1.092548, 0.546274]
@@ -24,17 +38,18 @@ COSINE = np.array([1.0] + [2 / 3] * 3 + [1 / 4] * 5)
 def sh_basis(normals: F64) -> F64:
     """Real spherical harmonics (N, 9) at unit normals (N, 3), in the order of ``messages.Light``."""
     x, y, z = normals[:, 0], normals[:, 1], normals[:, 2]
+    c = SH_CONSTANTS.tolist()  # plain numbers, so that the result keeps the normals' precision
     return np.stack(
         [
-            np.full_like(x, 0.282095),
-            0.488603 * y,
-            0.488603 * z,
-            0.488603 * x,
-            1.092548 * x * y,
-            1.092548 * y * z,
-            0.315392 * (3 * z * z - 1),
-            1.092548 * x * z,
-            0.546274 * (x * x - y * y),
+            np.full_like(x, c[0]),
+            c[1] * y,
+            c[2] * z,
+            c[3] * x,
+            c[4] * x * y,
+            c[5] * y * z,
+            c[6] * (3 * z * z - 1),
+            c[7] * x * z,
+            c[8] * (x * x - y * y),
         ],
         axis=1,
     )
@@ -48,7 +63,7 @@ def lamp_sh(direction: F64) -> F64:
 
 def uniform_sh() -> F64:
     """(9,) irradiance/pi 1 from everywhere."""
-    return np.asarray(np.eye(9)[0] / 0.282095)
+    return np.asarray(np.eye(9)[0] / SH_CONSTANTS[0])
 
 
 def irradiance(directions: F64, radiance: F64, solid_angle: F64) -> F64:

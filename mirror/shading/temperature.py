@@ -8,6 +8,8 @@ from mirror.errors import MirrorError
 from mirror.shading.colour import SRGB_TO_XYZ
 from mirror.types import F64
 
+__all__ = ["blackbody_rgb", "colour_temperature"]
+
 
 def colour_temperature(sh: F64) -> float:
     """Correlated colour temperature, kelvin, of the light from everywhere (McCamy 1992); 1000..25000.
