@@ -1,9 +1,10 @@
 """The offscreen OpenGL context (EGL) and its errors.
 
 Everything is drawn through PyOpenGL, whose calls are OpenGL's own: pure Python, so that one wheel
-serves every version of Python, with the drivers' EGL as only system library. A frame takes some
-hundred calls, which is little beside what the drawing itself takes; moderngl would make them quicker
-by a fraction of a millisecond, for a compiled package on the way of every upgrade of Python.
+serves every version of Python, with the drivers' EGL as only system library. A frame takes less than a
+hundred calls of about a microsecond each (measured with ``glUniform1f`` on two cores and llvmpipe), beside
+tens of milliseconds that the drawing itself takes: moderngl's compiled calls have nothing to gain there, and
+would have to be built anew for each version of Python.
 
 Import this module before anything of PyOpenGL, which chooses its platform on import.
 """
