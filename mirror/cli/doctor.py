@@ -15,6 +15,7 @@ import msgspec
 
 from mirror import launch
 from mirror.cli.options import ConfigFile, JsonObject, Runtime, Settings, load_config
+from mirror.cli.probe import attempt
 from mirror.config import Config, dump
 from mirror.errors import MirrorError
 from mirror.logs import log_file
@@ -74,7 +75,7 @@ def examine(config: Config) -> Iterator[Check]:
 
 
 def _probe(what: str, page: Path) -> tuple[bool, str]:
-    command = [*launch.command("mirror.probe"), what, str(page)]
+    command = [*launch.command("mirror"), "probe", what, str(page)]
     try:
         done = subprocess.run(
             command,
@@ -90,7 +91,8 @@ def _probe(what: str, page: Path) -> tuple[bool, str]:
     if done.returncode < 0:
         return False, f"the driver crashed (signal {-done.returncode})"
     lines = (done.stdout.strip() or done.stderr.strip()).splitlines()
-    return done.returncode == 0, lines[-1] if lines else f"exit code {done.returncode}"
+    said = lines[-1].removeprefix("mirror: ") if lines else f"exit code {done.returncode}"
+    return done.returncode == 0, said
 
 
 def _probed(what: str, page: Path, mend: str) -> Check:
@@ -132,20 +134,11 @@ def _models(config: Config) -> Iterator[Check]:
 
 
 def _garments(config: Config) -> Check:
-    from render.garments.fabric import load_fabric
-    from render.garments.garment import load_garment
-
-    wear = config.wardrobe
     try:
-        for name in wear.garments:
-            garment = load_garment(name, wear.folders)
-            garment.size_steps(wear.size)
-            load_fabric(wear.fabric or garment.default_fabric, wear.folders)
+        return Check("wardrobe", "ok", attempt("wardrobe", config))
     except MirrorError as error:
-        return Check(
-            "wardrobe", "fail", str(error), "`mirror garment list` and `mirror fabric list` show all"
-        )
-    return Check("wardrobe", "ok", f"{', '.join(wear.garments) or 'nothing'} in {wear.size}")
+        mend = "`mirror garment list` and `mirror fabric list` show all"
+        return Check("wardrobe", "fail", str(error), mend)
 
 
 def _display(config: Config) -> Check:

@@ -89,6 +89,7 @@ COMMANDS: tuple[Command, ...] = (
         _ENGINEER,
     ),
     Command("demo-clip", "workshop.synthetic.commands:demo_clip", "Make the built-in clip anew.", _ENGINEER),
+    Command("probe", "mirror.cli.probe:probe", "Try one thing for the doctor.", _OPERATOR, hidden=True),
     Command(
         "shipped-config",
         "mirror.cli.models:shipped_config",

@@ -52,6 +52,8 @@ def test_report_of_this_machine(
     assert code == (0 if answer["ok"] else 1)
     assert checks["source"]["detail"].startswith(f"{image} gives 64x48")
     assert checks["network"]["verdict"] == "ok"
+    assert checks["gl"]["verdict"] == "ok"
+    assert ", draws" in checks["gl"]["detail"]
     for check in answer["checks"]:
         assert check["verdict"] == "ok" or check["mend"]
 
@@ -81,6 +83,32 @@ def test_broken_driver_is_told(page: Path, monkeypatch: pytest.MonkeyPatch, code
     monkeypatch.setattr(doctor, "PROBE_S", 1.0)
     check = doctor._probed("gl", page, "apt install libegl1")
     assert (check.verdict, check.detail, check.mend) == ("fail", detail, "apt install libegl1")
+
+
+@pytest.mark.parametrize(
+    ("drawn", "detail"),
+    [
+        ("None", "the driver draws nothing"),
+        ("replace(right, picture=right.picture * 0)", "the driver draws wrongly: 0 pixels of cloth"),
+        ("replace(right, picture=right.picture | 255)", "the driver draws wrongly: "),
+        (
+            "replace(right, picture=right.picture[..., [2, 1, 0, 3]])",
+            "the driver draws wrongly: cloth of colour",
+        ),
+    ],
+)
+def test_broken_drawing_is_told(page: Path, monkeypatch: pytest.MonkeyPatch, drawn: str, detail: str) -> None:
+    """A driver that gives a context but wrong pictures would pass, and the mirror show no garment."""
+    script = (
+        "import sys\nfrom dataclasses import replace\nfrom mirror.cli.app import main\n"
+        "from render.gpu import probe\ndraw = probe.GarmentRenderer.draw\n"
+        f"def broken(*given):\n    right = draw(*given)\n    return {drawn}\n"
+        "probe.GarmentRenderer.draw = broken\nsys.exit(main(sys.argv[1:]))"
+    )
+    monkeypatch.setattr(launch, "command", lambda _module: [sys.executable, "-c", script])
+    check = doctor._probed("gl", page, "apt install libegl1")
+    assert (check.verdict, check.mend) == ("fail", "apt install libegl1")
+    assert check.detail.startswith(detail)
 
 
 def test_missing_display_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
