@@ -23,6 +23,8 @@ from msgspec import Meta, field
 from mirror.errors import MirrorError
 
 SHIPPED = Path(__file__).with_name("mirror.toml")
+#: The machine's own file, used where the user has none.
+MACHINE = Path("/etc/fitting-mirror/mirror.toml")
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -180,7 +182,7 @@ def default_path() -> Path | None:
     if named := os.environ.get("FITTING_MIRROR_CONFIG"):
         return Path(named)
     home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    for path in (home / "fitting-mirror" / "mirror.toml", Path("/etc/fitting-mirror/mirror.toml")):
+    for path in (home / "fitting-mirror" / "mirror.toml", MACHINE):
         if path.is_file():
             return path
     return None

@@ -12,6 +12,17 @@ import pytest
 from mirror.ring import remove_segments, ring_prefix
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nobodys_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Neither the user's configuration nor the machine's counts, nor for the processes that tests start."""
+    folder = tmp_path_factory.mktemp("configuration")
+    (folder / "mirror.toml").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FITTING_MIRROR_CONFIG", str(folder / "mirror.toml"))
+        patch.setenv("XDG_CONFIG_HOME", str(folder))
+        yield
+
+
 @pytest.fixture
 def runtime_dir() -> Iterator[Path]:
     """A private runtime directory (tests may also use "run" in it).

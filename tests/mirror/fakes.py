@@ -138,10 +138,9 @@ def replace_table(folder: Path, *behaviours: str) -> dict[str, str]:
         f"table.PROCESSES = tuple(table.Process(n, 'fake_' + n, (), (), '') for n in {behaviours!r})\n"
     )
     paths = [str(folder), str(ROOT)]
-    return {name: value for name, value in os.environ.items() if name != "FITTING_MIRROR_CONFIG"} | {
+    return os.environ | {
         "PYTHONPATH": os.pathsep.join(paths),
         "XDG_STATE_HOME": str(folder / "state"),
-        "XDG_CONFIG_HOME": str(folder / "config"),
     }
 
 

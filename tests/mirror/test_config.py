@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mirror import config
 from mirror.config import SHIPPED, Config, dump, keys, load, parse_setting
 from mirror.errors import MirrorError
 
@@ -15,6 +16,7 @@ from mirror.errors import MirrorError
 def _no_file_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("FITTING_MIRROR_CONFIG", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config-home"))
+    monkeypatch.setattr(config, "MACHINE", tmp_path / "etc" / "mirror.toml")
 
 
 def page(tmp_path: Path, text: str) -> Path:

@@ -38,7 +38,6 @@ def replay(folder: Path, runtime: Path, *behaviours: str) -> list[Shown]:
 @pytest.fixture(autouse=True)
 def _clean_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "")
-    monkeypatch.delenv("FITTING_MIRROR_CONFIG", raising=False)
 
 
 def test_killed_process_is_replaced_and_the_others_live_on(tmp_path: Path, runtime_dir: Path) -> None:

@@ -43,10 +43,7 @@ def stills(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def mirror(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [*COMMAND, *map(str, arguments)]
-    environment = {name: value for name, value in os.environ.items() if name != "FITTING_MIRROR_CONFIG"}
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=LONG_S, check=False
-    )
+    return subprocess.run(command, capture_output=True, text=True, timeout=LONG_S, check=False)
 
 
 def report(path: Path) -> list[dict[str, Any]]:
