@@ -12,7 +12,7 @@ import msgspec
 
 from mirror.errors import MirrorError
 
-#: The wardrobe of this checkout. The project is installed in place, so it is found from anywhere.
+#: The wardrobe that the mirror ships with: a package of data beside this one, in a checkout and in a wheel.
 PACKAGED = Path(__file__).resolve().parent.parent / "wardrobe"
 
 T = TypeVar("T")
