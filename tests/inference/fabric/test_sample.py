@@ -24,7 +24,6 @@ _COLOURS = parse_palette("#7a1f1f,#10243f,#d8d0c0,#c9b030")
 
 def test_numpy_generator_is_the_trained_network(shipped: FabricGenerator) -> None:
     """The kiosk weaves what was trained: both implementations agree on the shipped weights."""
-    pytest.importorskip("torch")
     import torch
 
     from workshop.train.fabric.network import Generator

@@ -97,7 +97,8 @@ def test_numpy_gives_what_pytorch_gives(
     model: BodyModel, mannequin: Mannequin, frame: NDArray[np.uint8]
 ) -> None:
     """The mirror would run another network than was trained."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     from workshop.train.light.network import LightNet
 
     torch.manual_seed(3)

@@ -9,14 +9,11 @@ import pytest
 
 from inference.fabric.sample import choose_cut
 from mirror.errors import MirrorError
+from workshop.evaluate.fabric.evaluate import _reference, border_ratio, palette_error
+from workshop.evaluate.fabric.features import Classifier, distances, kid, pairwise
 from workshop.synthetic.fabric.quilting import quilt
 from workshop.synthetic.fabric.weave import weave
 from workshop.tailor.swatch_photos.photographs import file_digest
-
-pytest.importorskip("torch")
-
-from workshop.evaluate.fabric.evaluate import _reference, border_ratio, palette_error
-from workshop.evaluate.fabric.features import Classifier, distances, kid, pairwise
 
 
 def test_weights_trained_on_the_held_half_are_not_measured(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ def encoder() -> GarmentEncoder:
 
 def test_numpy_is_torch(noise: Instances, tmp_path: Path) -> None:
     """What is trained must be what runs: the same embeddings to rounding."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     from workshop.train.garment.network import Encoder
 
     torch.manual_seed(3)

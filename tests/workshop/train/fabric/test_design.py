@@ -2,10 +2,6 @@ from __future__ import annotations
 
 import math
 
-import pytest
-
-pytest.importorskip("torch")
-
 import torch
 
 from inference.fabric.lattice import DESIGN

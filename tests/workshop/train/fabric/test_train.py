@@ -10,19 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from inference.fabric.lattice import STYLE
 from inference.fabric.weights import WEIGHTS
 from mirror.cli.app import main
 from mirror.errors import MirrorError
-from workshop.train.fabric.swatches import SwatchSet, load_swatches
-
-pytest.importorskip("torch")
-
-import torch
-
 from workshop.train.fabric import losses, train
 from workshop.train.fabric.network import Discriminator, Encoder, Recogniser
+from workshop.train.fabric.swatches import SwatchSet, load_swatches
 
 
 @pytest.fixture(scope="module")

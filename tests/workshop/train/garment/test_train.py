@@ -6,20 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from mirror.cli.app import main
 from mirror.errors import MirrorError
 from workshop.tailor.alike import encoder
 from workshop.tailor.alike.encoder import GarmentEncoder
-from workshop.train.garment.dataset import Instances, Plan, build
-from workshop.train.garment.pipeline import UNSEEN, WEIGHTS
-
-pytest.importorskip("torch")
-
-import torch
-
 from workshop.train.garment import pipeline, train
+from workshop.train.garment.dataset import Instances, Plan, build
 from workshop.train.garment.network import contrastive_loss
+from workshop.train.garment.pipeline import UNSEEN, WEIGHTS
 
 torch.set_num_threads(1)  # on these small pictures a second one only waits
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from inference.body.model import BONES, BodyModel
 from inference.pose.correction import LandmarkCorrection
@@ -13,10 +14,9 @@ from inference.pose.correction_features import COUNT
 from mirror.errors import MirrorError
 from workshop.synthetic.people.bodies import load_people
 from workshop.synthetic.people.stances import Stances
+from workshop.train.landmarks import train
 from workshop.train.landmarks.dataset import PortraitSet
 
-torch = pytest.importorskip("torch")
-train = pytest.importorskip("workshop.train.landmarks.train")
 MODEL = BodyModel.load()
 torch.set_num_threads(1)
 

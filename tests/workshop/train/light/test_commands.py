@@ -10,8 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-
-data = pytest.importorskip("skimage.data")
+from skimage import data
 
 
 def mirror(*words: str | Path) -> subprocess.CompletedProcess[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from inference.body.model import BodyModel
 from inference.light.probe import Probe, ProbeMaker
@@ -15,14 +16,11 @@ from mirror.errors import MirrorError
 from mirror.shading.spherical_harmonics import lamp_sh
 from workshop.synthetic.light.mannequins import Mannequin, MannequinMaker
 from workshop.synthetic.light.scenes import Surroundings, hdr_pictures, shot, training_surroundings
-from workshop.train.light import dataset
+from workshop.train.light import dataset, losses
 from workshop.train.light.commands import _history
 from workshop.train.light.dataset import DatasetSpec, LightSet, build, load
 from workshop.train.light.observer import Observed
-
-torch = pytest.importorskip("torch")
-from workshop.train.light import losses  # noqa: E402
-from workshop.train.light.train import Schedule, Trainer, _moved, evened, train  # noqa: E402
+from workshop.train.light.train import Schedule, Trainer, _moved, evened, train
 
 torch.set_num_threads(1)  # threads that wait for one another are slower here
 SPEC = DatasetSpec(figures=3, lights=6, seed=4)
