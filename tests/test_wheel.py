@@ -116,5 +116,5 @@ def test_installed_wheel_finds_its_data(installed: Path, tmp_path: Path) -> None
     code = "from mirror.units import templates; print(templates())"
     templates = Path(run(tmp_path, installed / "python", "-c", code).stdout.strip())
     assert templates.is_relative_to(installed.parent)
-    models = run(tmp_path, installed / "python", "-m", "mirror.models")
+    models = run(tmp_path, installed / "mirror", "models")
     assert models.returncode == 0, models.stderr

@@ -23,6 +23,8 @@ from mirror.runtime import is_alive
 from mirror.status import Status, read_status
 from tests.mirror.fakes import until
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 8
 LONG_S = 180
 COMMAND = [sys.executable, "-P", "-m", "mirror"]

@@ -16,6 +16,8 @@ from mirror.report import KEYS
 from mirror.ring import SHM, ring_prefix
 from tests.mirror.fakes import DEADLINE_S, replace_table, until
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-P", "-m", "mirror", "replay"]
 
 

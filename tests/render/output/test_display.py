@@ -17,6 +17,8 @@ from mirror.config import RenderConfig
 from mirror.types import Picture
 from render.output.display import NullDisplay, letterbox, open_display
 
+pytestmark = pytest.mark.slow
+
 SCREEN = (320, 200)
 
 

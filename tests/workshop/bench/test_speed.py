@@ -13,6 +13,8 @@ import pytest
 from mirror.cli.app import main
 from workshop.bench.speed import Run, fit_clip, set_rate, summarise, table
 
+pytestmark = pytest.mark.slow
+
 
 def clip(path: Path, frames: int = 12, size: tuple[int, int] = (160, 90)) -> Path:
     """White in the middle third, black at the sides."""

@@ -15,6 +15,8 @@ from mirror.wardrobe import PACKAGED
 from render.garments import glb
 from render.garments.garment import load_garment
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_exported_garment_comes_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What goes out to a 3D program must be whole there, in its size and fabric, and importable again."""

@@ -20,6 +20,8 @@ from render.garments.kinds import kind_of
 from workshop.tailor import blocks, cut_page, cut_surface, cutter, panels
 from workshop.tailor.drape import Hang, Limb, Tube
 
+pytestmark = pytest.mark.slow
+
 
 def _grid(n: int = 12) -> tuple[cut_surface.CutSurface, np.ndarray]:
     """A flat square of n x n vertices, counter-clockwise from +z."""

@@ -18,6 +18,8 @@ from render.garments.garment import Garment, list_garments, load_garment
 from workshop.tailor.garment_import import import_folder, import_mesh
 from workshop.tailor.panels import stretch
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tshirt() -> Garment:

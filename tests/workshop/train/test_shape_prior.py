@@ -10,6 +10,8 @@ from inference.fit.shape_prior import FEATURES, ShapePrior
 from mirror.errors import MirrorError
 from workshop.train.shape_prior import FOLDS, Example, train
 
+pytestmark = pytest.mark.slow
+
 SHAPE, GROUPS = 10, len(GIRTH_GROUPS)
 
 

@@ -15,6 +15,8 @@ from workshop.synthetic.fabric.quilting import quilt
 from workshop.synthetic.fabric.weave import weave
 from workshop.tailor.swatch_photos.photographs import file_digest
 
+pytestmark = pytest.mark.slow
+
 
 def test_weights_trained_on_the_held_half_are_not_measured(tmp_path: Path) -> None:
     """Measured against what it has seen, any generator looks real."""

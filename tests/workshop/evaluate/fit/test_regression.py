@@ -16,6 +16,8 @@ from tests.workshop.evaluate.fit.clips import short_scenes
 from workshop.evaluate.fit.commands import table
 from workshop.evaluate.fit.evaluate import evaluate
 
+pytestmark = pytest.mark.slow
+
 FLOORS = {
     "iou_tops": 0.937,
     "iou_bottoms": 0.935,

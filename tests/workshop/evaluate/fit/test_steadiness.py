@@ -7,6 +7,8 @@ from mirror.types import F64
 from workshop.evaluate.fit import steadiness
 from workshop.evaluate.fit.baseline import similarity
 
+pytestmark = pytest.mark.slow
+
 
 def way(times: F64) -> F64:
     """Two points that sway, (T, 2, 2) px."""

@@ -9,6 +9,8 @@ from workshop.synthetic.light.camera_response import Response
 from workshop.synthetic.light.environment import rays
 from workshop.synthetic.light.mannequins import Mannequin, MannequinMaker, rasterise, visibility
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_nearer_triangle_covers_the_other() -> None:
     """A hand before the chest would be drawn behind it."""

@@ -12,6 +12,8 @@ from workshop.synthetic.people import bodies, mannequins
 from workshop.synthetic.people.scenes import all_scenes
 from workshop.synthetic.people.truth import BOTTOM_SHOWN, IDEAL, TOP_SHOWN, TOP_WHOLE, TrueClip, clip_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folded() -> TrueClip:

@@ -19,6 +19,8 @@ from workshop.train.garment.pipeline import UNSEEN
 from workshop.train.garment.plain_descriptors import nearest_by, pattern_descriptor, plain_descriptor
 from workshop.train.garment.retrieval import found_first, precision, same_label_first
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def encoder() -> GarmentEncoder:

@@ -17,6 +17,8 @@ from workshop.train.fabric.network import Recogniser
 from workshop.train.fabric.swatches import SwatchSet, procedural_swatches
 from workshop.train.fabric.weights import PRIORS
 
+pytestmark = pytest.mark.slow
+
 
 def test_spread_takes_the_most_unlike_first() -> None:
     """Florals kept for their class alone would all be the surest one's twins."""

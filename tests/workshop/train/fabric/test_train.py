@@ -20,6 +20,8 @@ from workshop.train.fabric import losses, train
 from workshop.train.fabric.network import Discriminator, Encoder, Recogniser
 from workshop.train.fabric.swatches import SwatchSet, load_swatches
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def small(swatches: SwatchSet) -> SwatchSet:

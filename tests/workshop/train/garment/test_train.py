@@ -17,6 +17,8 @@ from workshop.train.garment.dataset import Instances, Plan, build
 from workshop.train.garment.network import contrastive_loss
 from workshop.train.garment.pipeline import UNSEEN, WEIGHTS
 
+pytestmark = pytest.mark.slow
+
 torch.set_num_threads(1)  # on these small pictures a second one only waits
 
 _SCHEDULE = train.Schedule(steps=4, garments=4, seed=5, warm_steps=2)

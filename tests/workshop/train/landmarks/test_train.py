@@ -17,6 +17,8 @@ from workshop.synthetic.people.stances import Stances
 from workshop.train.landmarks import train
 from workshop.train.landmarks.dataset import PortraitSet
 
+pytestmark = pytest.mark.slow
+
 MODEL = BodyModel.load()
 torch.set_num_threads(1)
 

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from skimage import data
 
+pytestmark = pytest.mark.slow
+
 
 def mirror(*words: str | Path) -> subprocess.CompletedProcess[str]:
     program = "import sys; from mirror.cli.app import main; sys.exit(main(sys.argv[1:]))"

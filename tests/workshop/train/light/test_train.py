@@ -22,6 +22,8 @@ from workshop.train.light.dataset import DatasetSpec, LightSet, build, load
 from workshop.train.light.observer import Observed
 from workshop.train.light.train import Schedule, Trainer, _moved, evened, train
 
+pytestmark = pytest.mark.slow
+
 torch.set_num_threads(1)  # threads that wait for one another are slower here
 SPEC = DatasetSpec(figures=3, lights=6, seed=4)
 FACTS = {"mean_light": "[]"}
