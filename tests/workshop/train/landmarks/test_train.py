@@ -71,7 +71,7 @@ def test_a_rule_is_learnt_and_runs_alike_without_torch() -> None:
     picture = np.zeros((600, 12, 2))
     picture[:, 6, 1] = 0.03 + 0.05 * values[:, 200]  # a hip that hangs on the distance alone
     picture[:, 7, 1] = picture[:, 6, 1]
-    data = train.Examples(values, picture, np.zeros((600, 12, 3)), np.ones((600, 12)), np.arange(600) % 50)
+    data = train.Examples(values, picture, np.zeros((600, 12, 3)), np.ones((600, 12)), np.arange(600.0) % 50)
     known = data.person < 40
     weights = train.train(data.take(known), 0, passes=30)
     found = train.figures(data.take(~known), weights)
