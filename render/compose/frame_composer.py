@@ -220,7 +220,8 @@ class FrameComposer:
         self._unlearnt, self._shown, self._told = None, 0.0, (b"", None, 0.0)
 
     def close(self) -> None:
-        """Free the renderer and its context."""
+        """Free the renderer and its context, whichever context is current."""
+        self._context.make_current()
         self._renderer.delete()
         self._context.close()
 
