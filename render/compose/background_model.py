@@ -280,13 +280,16 @@ class BackgroundModel:
             guess += cv.blur(colour, (wide, high)) * (trust / np.maximum(more, 1e-3))[..., None]
             done += trust
         guess = cv.convertScaleAbs(guess / np.maximum(done, 1e-3)[..., None])
-        grow = self._size[0] / known.shape[1]
-        fx0, fy0 = round(x0 * grow), round(y0 * grow)
-        fx1, fy1 = min(round(x1 * grow), self._size[0]), min(round(y1 * grow), self._size[1])
-        target = self.picture[fy0:fy1, fx0:fx1]
-        full = (fx1 - fx0, fy1 - fy0)
-        unknown = cv.resize(cv.bitwise_not(known[part]), full, interpolation=cv.INTER_NEAREST)
-        cv.copyTo(cv.resize(guess, full, interpolation=cv.INTER_LINEAR), unknown, target)
+        # Of the whole picture, as what is seen is taken in: a part of it would be rounded otherwise, and
+        # pixels between the two would never be written.
+        unknown = np.zeros_like(known)
+        unknown[part] = cv.bitwise_not(known[part])
+        unknown = cv.resize(unknown, self._size, interpolation=cv.INTER_NEAREST)
+        across, down = self._size[0] / known.shape[1], self._size[1] / known.shape[0]
+        fx0, fx1 = int(x0 * across), min(int(np.ceil(x1 * across)), self._size[0])
+        fy0, fy1 = int(y0 * down), min(int(np.ceil(y1 * down)), self._size[1])
+        guess = cv.resize(guess, (fx1 - fx0, fy1 - fy0), interpolation=cv.INTER_LINEAR)
+        cv.copyTo(guess, unknown[fy0:fy1, fx0:fx1], self.picture[fy0:fy1, fx0:fx1])
 
     # Showing it -----------------------------------------------------------------------------------
 

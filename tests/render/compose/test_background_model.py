@@ -305,3 +305,26 @@ def test_another_size_of_frame_begins_anew() -> None:
     background.restore(frame, drawing, masks, BOTH)
     assert (frame == before).all()
     assert background.picture.shape == half.shape
+
+
+@pytest.mark.parametrize(
+    "size", [(800, 600), (1024, 768), (848, 480), (768, 576), (704, 480), (1366, 768), (640, 480)]
+)
+def test_no_pixel_that_was_never_written_is_shown(size: tuple[int, int]) -> None:
+    """At some frame sizes black dashes stood beside the shopper, where two grids were rounded otherwise."""
+    width, height = size
+    rng = np.random.default_rng(5)
+    room = cv2.resize(rng.integers(90, 200, (12, 16, 3)).astype(np.uint8), size)
+    person = np.zeros((height * 320 // width, 320), np.uint8)
+    rows, columns = person.shape
+    cv2.ellipse(person, (columns // 2, rows * 5 // 8), (columns // 9, rows // 3), 20, 0, 360, 255, -1)
+    background = BackgroundModel()
+    for number in range(10):
+        frame = noisy(room, number)
+        frame[cv2.resize(person, size, interpolation=cv2.INTER_LINEAR) > 127] = 0
+        background.learn(frame, person, number * STEP_NS)
+        background.guess()
+    known = cv2.resize(background.known, size, interpolation=cv2.INTER_NEAREST)
+    assert (known > 0).mean() > 0.8
+    shown = background.picture[known > 0]
+    assert shown.any(axis=1).all(), f"{(~shown.any(axis=1)).sum()} black pixels"
