@@ -14,6 +14,7 @@ from inference.light.analytic import AnalyticLight
 from inference.light.network import LightNetwork
 from inference.light.tracker import LightTracker
 from inference.parts.occlusion_masks import OcclusionMasks
+from inference.parts.parts_tracker import PartsTracker
 from inference.parts.skin_tone import SkinTone
 from inference.parts.worn_clothes import WornClothes, is_due
 from inference.pose.correction import LandmarkCorrection
@@ -25,7 +26,9 @@ from mirror.types import F32, F64, Picture
 
 __all__ = ["PersonEstimator", "PersonState"]
 
-FIT_LIMIT = 0.075  # m: a worse fit is not shown, the landmarks make no body or are two people's
+# m: a fit whose trunk is farther from its landmarks is not shown, they make no body or are two people's. An
+# arm that is not where it is seen is no reason to take the garment off.
+FIT_LIMIT = 0.075
 DOUBTFUL = 3  # frames after a bad fit that are not shown: their landmarks may lie between two people
 LONG_AWAY_S = 1.0  # after which a pose is not tied to the last one: away, or a clip began again
 STEP_LIMITS_S = (1e-3, 0.5)  # of the time between two frames, as the fit takes it
@@ -79,12 +82,20 @@ class _Fitted:
 class PersonEstimator:
     """Fit, occlusion masks and light of one followed person; an ``Estimator`` made of others.
 
+    ``parts`` is asked for the person's parts, if given.
+
     ``light``: "network" or "analytic". ``worn``: whether the worn clothes are to be told too.
     """
 
     def __init__(
-        self, model: BodyModel, field_of_view_deg: float, light: str = "network", worn: bool = False
+        self,
+        model: BodyModel,
+        field_of_view_deg: float,
+        light: str = "network",
+        worn: bool = False,
+        parts: PartsTracker | None = None,
     ) -> None:
+        self._parts = parts
         self._worn = worn
         self._model = model
         self._correction, self._shape_prior = LandmarkCorrection.shipped(), ShapePrior.shipped()
@@ -102,6 +113,8 @@ class PersonEstimator:
         """Forget the person."""
         for estimator in self._estimators:
             estimator.reset()
+        if self._parts is not None:
+            self._parts.reset()
         self._processed = 0
         self._light = None
 
@@ -140,6 +153,10 @@ class PersonEstimator:
             estimators.fitter.pose = None
         self._last_ns = t_source_ns
         landmarks = observation.image_landmarks
+        parts = None
+        if self._parts is not None:
+            with timer("parts"):
+                parts = self._parts.update(picture, observation, t_source_ns)
         with timer("fit"):
             field = distance_field(observation.mask, width)
             shortest, longest = STEP_LIMITS_S
@@ -148,7 +165,7 @@ class PersonEstimator:
         if not self._is_believed(fit):
             return None
         with timer("masks"):
-            masks = estimators.masks.update(picture, observation.mask, landmarks, fit)
+            masks = estimators.masks.update(picture, observation.mask, landmarks, fit, parts)
         with timer("light"):
             if self._light is None:
                 self._light = estimators.light.update(
@@ -168,7 +185,7 @@ class PersonEstimator:
 
     def _is_believed(self, fit: Fit) -> bool:
         """Whether a fit is one person's; the fitter forgets what it learnt of others."""
-        if fit.error > FIT_LIMIT:
+        if fit.trunk_error > FIT_LIMIT:
             self._estimators.fitter.reset()
             self._doubts = DOUBTFUL
             return False

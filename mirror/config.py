@@ -83,6 +83,13 @@ class InferenceConfig(Table, frozen=True):
     max_people: Annotated[
         int, Meta(ge=1, le=10, description="People looked for in a frame; one of them is dressed.")
     ] = 3
+    parts: Annotated[
+        Literal["network", "none"],
+        Meta(
+            description='How hands are told: by a "network" that knows skin from cloth and looks some eight '
+            'times a second, or "none": by colours alone, for a machine that cannot afford it.'
+        ),
+    ] = "network"
     light: Annotated[
         Literal["network", "analytic"],
         Meta(

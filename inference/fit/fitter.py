@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from inference.body.camera import Intrinsics, projection_jacobian
 from inference.body.kinematics import Pose, Skeleton, rotation_columns
-from inference.body.landmarks import HANDS, Landmark
+from inference.body.landmarks import HANDS, TRUNK, Landmark
 from inference.body.model import BONES, BodyModel
 from inference.fit.anatomy import OPTIMISED, Anatomy
 from inference.fit.initial_pose import first_guess
@@ -58,8 +58,8 @@ class Fit:
     """The body of one frame.
 
     ``bone_transforms`` (J, 3, 4) float32: rest vertices of ``shape`` to camera space, girths included.
-    ``landmark_points`` (33, 3): model landmarks, camera space. ``error``: RMS distance in metres
-    of the well seen landmarks to the model's.
+    ``landmark_points`` (33, 3): model landmarks, camera space. ``error``, ``trunk_error``: RMS distance in
+    metres of the well seen landmarks to the model's, of all and of shoulders and hips.
     """
 
     bone_transforms: NDArray[np.float32]
@@ -67,6 +67,7 @@ class Fit:
     pose: Pose
     landmark_points: F64
     error: float
+    trunk_error: float
     settled: float
 
 
@@ -173,6 +174,8 @@ class BodyFitter:
             self._person, self.pose = person, None
             self._reshape()
             fit = self._follow(landmarks, world, weight, field, dt)
+        elif fit.error > FIT.lagging and not fresh:
+            fit = self._follow(landmarks, world, weight, field, max(dt, FIT.long_gap_s))
         return fit
 
     def _expect(self, shape_prior: ShapePrior, landmarks: F64, world: F64, field: DistanceField) -> None:
@@ -351,12 +354,17 @@ class BodyFitter:
         miss = (self.intrinsics.project(points) - landmarks[:, :2]) * (
             untwisted.translation[2] / self.intrinsics.focal
         )
-        error = float(np.sqrt(((miss**2).sum(1) * weight).sum() / (weight.sum() + 1e-6)))
+        miss, trunk = (miss**2).sum(1), list(TRUNK)
+        error, trunk_error = (
+            float(np.sqrt((part * share).sum() / (share.sum() + 1e-6)))
+            for part, share in ((miss, weight), (miss[trunk], weight[trunk]))
+        )
         return Fit(
             bone_transforms=self.bone_transforms(pose).astype(np.float32),
             shape=self.shape.copy(),
             pose=untwisted,
             landmark_points=points,
             error=error,
+            trunk_error=trunk_error,
             settled=min(1.0, self._person.frames(self._view(untwisted)) / SETTLE_FRAMES),
         )

@@ -20,6 +20,7 @@ from inference.body.surface_points import SurfacePoints
 from inference.fit.fitter import Fit
 from inference.parts.colour_model import CLOTH, HAIR, ROOM, SKIN, TROUSERS, ColourModel, colour_bins
 from inference.parts.hands import HandMasks, View, box_of, pixel
+from inference.parts.parts_network import Part
 from inference.resize import WORKING_SIDE, resize
 from mirror.types import F64, Picture, cv
 
@@ -77,7 +78,9 @@ class OcclusionMasks:
         self._frames = 0
         self._unlearnt: tuple[Picture, Picture, F64, F64, float, bool] | None = None
 
-    def update(self, frame: Picture, mask: Picture, landmarks: F64, fit: Fit) -> Picture:
+    def update(
+        self, frame: Picture, mask: Picture, landmarks: F64, fit: Fit, parts: Picture | None = None
+    ) -> Picture:
         """Masks (h, w, 3 or 4) uint8: person, head in front, hands in front, and worn clothes.
 
         ``frame`` (H, W, 3) BGR, ``mask`` (h, w) person mask of its aspect, ``landmarks`` (33, 3)
@@ -100,7 +103,10 @@ class OcclusionMasks:
         if self._frames <= LEARN_FRAMES:
             self.learn()
         self._draw_head(masks, small, person, hull, up, head_px)
-        self._hands.draw(masks, View(small, points, landmarks[:, 2], fit, scale), self.colours)
+        skin = None
+        if parts is not None:
+            skin = cv.resize(cv.extractChannel(parts, Part.BODY_SKIN), size, interpolation=cv.INTER_LINEAR)
+        self._hands.draw(masks, View(small, points, landmarks[:, 2], fit, scale, skin), self.colours)
         if self._channels == 4:
             self._draw_worn(planes, small)
         return np.asarray(cv.merge(list(planes)), np.uint8)

