@@ -3,9 +3,9 @@
 And what of the person is worn clothes, which should not stick out from under a garment.
 
 The 3D body alone cannot say where hair ends or how the fingers lie, so those edges come from the
-picture: running colour histograms of the person's skin, hair and worn clothes (learnt from
-places that the fit knows: face, crown, chest) give each pixel near a hand or the head a
-likelihood, the fitted skeleton gives it a prior, and the sum is smoothed into a mask.
+picture: the parts network tells hair, skin and clothes; while there is no word of it, running colour
+histograms of the person's skin, hair and worn clothes (learnt from places that the fit knows: face, crown,
+chest) give each pixel near a hand or the head a likelihood. The fitted skeleton gives it a prior.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ CHIN_MARGIN = 0.08  # head heights about the skull that are head too: a jaw is n
 
 COARSE_SIDE = 360  # px of the longer side, from which on half of it does for the worn clothes
 _NEITHER = 128  # in the worn clothes' channel
+_HAIR_RAMP = 4.0  # of the network's probability of head about a half: hair has a soft edge
+_SIDE_BLUR = 9  # px over which colours tell whether cloth is the top's or the legs', where parts are known
 # Likelihood of worn clothes from which a cuff is no hand, and for certain; the same of a collar and the head,
 # where hair may have its colour.
 CUFF, COLLAR = (0.5, 0.65), (0.85, 0.95)
@@ -84,7 +86,8 @@ class OcclusionMasks:
         """Masks (h, w, 3 or 4) uint8: person, head in front, hands in front, and worn clothes.
 
         ``frame`` (H, W, 3) BGR, ``mask`` (h, w) person mask of its aspect, ``landmarks`` (33, 3)
-        px and visibility. They cover the frame at their own resolution.
+        px and visibility; ``parts`` (h, w, 6) as the ``PartsTracker`` has them, None while it has none. The
+        masks cover the frame at their own resolution.
         """
         height, width = frame.shape[:2]
         scale = min(1.0, WORKING_SIDE / max(height, width))
@@ -102,13 +105,15 @@ class OcclusionMasks:
         self._unlearnt = (small, person, points, hull, head_px, facing)
         if self._frames <= LEARN_FRAMES:
             self.learn()
-        self._draw_head(masks, small, person, hull, up, head_px)
-        skin = None
+        skin = hair = cloth = None
         if parts is not None:
-            skin = cv.resize(cv.extractChannel(parts, Part.BODY_SKIN), size, interpolation=cv.INTER_LINEAR)
+            planes_seen = cv.split(cv.resize(parts, size, interpolation=cv.INTER_LINEAR))
+            skin, cloth = planes_seen[Part.BODY_SKIN], planes_seen[Part.CLOTHES]
+            hair = cv.add(planes_seen[Part.HAIR], planes_seen[Part.FACE_SKIN])
+        self._draw_head(masks, small, person, hull, up, head_px, hair)
         self._hands.draw(masks, View(small, points, landmarks[:, 2], fit, scale, skin), self.colours)
         if self._channels == 4:
-            self._draw_worn(planes, small)
+            self._draw_worn(planes, small, cloth)
         return np.asarray(cv.merge(list(planes)), np.uint8)
 
     def learn(self) -> None:
@@ -210,8 +215,16 @@ class OcclusionMasks:
             self.colours.learn(TROUSERS, colour_bins(worn)[0], rate)
 
     def _draw_head(
-        self, masks: Picture, small: Picture, person: Picture, hull: F64, up: F64, head_px: float
+        self,
+        masks: Picture,
+        small: Picture,
+        person: Picture,
+        hull: F64,
+        up: F64,
+        head_px: float,
+        seen: Picture | None,
     ) -> None:
+        """Fill the second of the masks; ``seen`` (h, w): the network's probability of hair or face."""
         x0, y0, x1, y1 = box_of(hull, HAIR_REACH * head_px, person.shape)
         if x1 - x0 < 4 or y1 - y0 < 4:
             return
@@ -227,10 +240,15 @@ class OcclusionMasks:
         # Above the chin whatever the person mask holds near the skull is head: hair, hat, ears.
         near = np.clip((0.34 - away) / 0.08, 0.0, 1.0) * np.clip((above - 0.12) / 0.08, 0.0, 1.0)
         certain = np.maximum(near, ((away < CHIN_MARGIN) & (above > 0.02 - CHIN_MARGIN)).astype(np.float32))
-        # Below it and farther out only what has the hair's colour and hangs together with the head.
-        evidence = self.colours.evidence(HAIR, ((CLOTH, 0.6), (SKIN, 0.25), (ROOM, 0.15)))
-        hair = cv.blur(np.take(np.clip(evidence, -3.0, 3.0), colour_bins(small[box])), (5, 5))
-        score = hair - 1.0 - np.float32(1.6) * np.maximum(away - np.float32(0.1), 0.0)
+        # Below it and farther out only what is hair or has its colour, and hangs together with the head.
+        if seen is not None:
+            score = np.float32(_HAIR_RAMP) * (
+                seen[box].astype(np.float32) / np.float32(255) - np.float32(0.5)
+            )
+        else:
+            evidence = self.colours.evidence(HAIR, ((CLOTH, 0.6), (SKIN, 0.25), (ROOM, 0.15)))
+            hair = cv.blur(np.take(np.clip(evidence, -3.0, 3.0), colour_bins(small[box])), (5, 5))
+            score = hair - 1.0 - np.float32(1.6) * np.maximum(away - np.float32(0.1), 0.0)
         likely = (score > 0.0).astype(np.uint8) & (person[box] > 100)
         likely |= (certain > 0.5).astype(np.uint8)
         count, labels = cv.connectedComponents(likely, connectivity=4)
@@ -243,8 +261,11 @@ class OcclusionMasks:
 
     # -- clothes ----------------------------------------------------------------------------------
 
-    def _draw_worn(self, planes: Picture, small: Picture) -> None:
-        """Fill the last of the masks' planes (4, h, w), and take cuffs and collars from hands and head."""
+    def _draw_worn(self, planes: Picture, small: Picture, cloth: Picture | None) -> None:
+        """Fill the last of the masks' planes (4, h, w), and take cuffs and collars from hands and head.
+
+        ``cloth`` (h, w): the network's probability of clothes. Whose they are the colours tell.
+        """
         x, y, w, h = cv.boundingRect(cv.compare(planes[0], 60, cv.CMP_GT))
         if not w:
             return
@@ -255,16 +276,27 @@ class OcclusionMasks:
         bins = colour_bins(np.ascontiguousarray(small[box][::step, ::step]))
         worn = np.take(self.colours.worn(), bins)
         # Side by side a colour of the top's and one of the legs' make cloth, not something in between.
-        side = cv.blur(worn, (3, 3))
-        sure = cv.blur(cv.absdiff(worn, _NEITHER), (3, 3))
-        drawn = cv.subtract(_NEITHER, sure)
-        cv.copyTo(cv.add(sure, _NEITHER), cv.compare(side, _NEITHER, cv.CMP_GE), drawn)
+        by_colour = _signed(cv.blur(worn, (3, 3)), cv.blur(cv.absdiff(worn, _NEITHER), (3, 3)))
+        drawn = by_colour
+        if cloth is not None:
+            seen = cv.convertScaleAbs(np.ascontiguousarray(cloth[box][::step, ::step]), alpha=127 / 255)
+            drawn = _signed(cv.blur(worn, (_SIDE_BLUR, _SIDE_BLUR)), seen)
         head, hands, target = (planes[channel][box] for channel in (1, 2, 3))
         if step > 1:
-            drawn = cv.resize(drawn, target.shape[::-1], interpolation=cv.INTER_NEAREST)
+            size = target.shape[::-1]
+            by_colour = cv.resize(by_colour, size, interpolation=cv.INTER_NEAREST)
+            drawn = cv.resize(drawn, size, interpolation=cv.INTER_NEAREST)
         target[:] = drawn
-        for kept, surely in ((head, _NO_COLLAR), (hands, _NO_CUFF)):
+        # The network takes hands before patterned cloth for cloth: cuffs are told by their colours.
+        for kept, worn, surely in ((head, drawn, _NO_COLLAR), (hands, by_colour, _NO_CUFF)):
             x, y, w, h = cv.boundingRect(kept)
             part = (slice(y, y + h), slice(x, x + w))
             if w:
-                kept[part] = cv.min(kept[part], cv.LUT(drawn[part], surely))
+                kept[part] = cv.min(kept[part], cv.LUT(worn[part], surely))
+
+
+def _signed(side: Picture, sure: Picture) -> Picture:
+    """The worn clothes' channel (h, w): ``sure`` 0..127 of cloth, the top's where ``side`` is 128 or more."""
+    out = cv.subtract(_NEITHER, sure)
+    cv.copyTo(cv.add(sure, _NEITHER), cv.compare(side, _NEITHER, cv.CMP_GE), out)
+    return np.asarray(out, np.uint8)
