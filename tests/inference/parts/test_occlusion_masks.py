@@ -11,6 +11,7 @@ from inference.body.model import REGIONS, BodyModel
 from inference.fit.fitter import BodyFitter, Fit
 from inference.parts.colour_model import CLOTH, SKIN, ColourModel, colour_bins
 from inference.parts.occlusion_masks import OcclusionMasks
+from inference.parts.parts_network import Part
 from inference.pose.distance_field import distance_field
 from tests.inference.people import CAMERA, HEIGHT, WIDTH, Person, person
 
@@ -178,3 +179,54 @@ def test_colours_tell_skin_from_cloth_once_learnt() -> None:
     evidence = colours.evidence(SKIN, ((CLOTH, 1.0),))
     assert np.median(evidence[colour_bins(noisy(SKIN_BGR))]) > 1.0
     assert np.median(evidence[colour_bins(noisy(CLOTH_BGR))]) < -1.0
+
+
+def parts_of(labels: NDArray[np.uint8], picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What a perfect parts network would say of a painted picture."""
+    parts = np.zeros((HEIGHT, WIDTH, len(Part)), np.uint8)
+    head = labels == REGIONS.index("head") + 1
+    hair = head & (np.abs(picture.astype(int) - HAIR_BGR).max(-1) < 20)
+    names = ("left_hand", "right_hand", "neck")
+    skin = np.isin(labels, [REGIONS.index(name) + 1 for name in names])
+    parts[..., Part.BACKGROUND] = 255 * (labels == 0)
+    parts[..., Part.HAIR] = 255 * hair
+    parts[..., Part.FACE_SKIN] = 255 * (head & ~hair)
+    parts[..., Part.BODY_SKIN] = 255 * skin
+    parts[..., Part.CLOTHES] = 255 * ((labels > 0) & ~head & ~skin)
+    return parts
+
+
+def test_the_network_tells_what_colours_cannot() -> None:
+    """Who wears a skin-coloured top had their hands painted over, and the top's collar stayed."""
+    seen = person(MODEL, HAND_ON_CHEST, place=(0.0, 0.25, 1.6))
+    picture, labels = painted(seen, np.random.default_rng(1))
+    parts = parts_of(labels, picture)
+    hair = cv2.ellipse(np.zeros((HEIGHT, WIDTH), np.uint8), (350, 150), (12, 60), 0, 0, 360, 255, -1) > 0
+    hair &= (labels > 0) & ~np.isin(labels, [REGIONS.index(n) + 1 for n in ("right_hand", "left_hand")])
+    hair &= labels != REGIONS.index("head") + 1
+    parts[hair] = 0
+    parts[hair, Part.HAIR] = 255  # long hair before the chest, of the clothes' colour
+    plain = np.full_like(picture, 150)
+    wrist = seen.landmarks[RIGHT_HAND[0], :2]  # fingers that the pose network takes for curled
+    seen.landmarks[RIGHT_HAND[1:], :2] = wrist + 0.4 * (seen.landmarks[RIGHT_HAND[1:], :2] - wrist)
+    fitter, alone = BodyFitter(MODEL, CAMERA), OcclusionMasks(MODEL, CAMERA, worn=True)
+    told = OcclusionMasks(MODEL, CAMERA, worn=True)
+    for _ in range(8):
+        fit = fitter.update(seen.landmarks, seen.world, distance_field(seen.mask, WIDTH), 1 / 30)
+        without = alone.update(plain, seen.mask, seen.landmarks, fit)
+        masks = told.update(plain, seen.mask, seen.landmarks, fit, parts)
+
+    def kept(mask: NDArray[np.uint8], channel: int, where: NDArray[np.bool_]) -> float:
+        return float((cv2.resize(mask[..., channel], (WIDTH, HEIGHT))[where] > 127).mean())
+
+    hand = labels == REGIONS.index("right_hand") + 1
+    assert kept(masks, 2, hand) > 0.95
+    assert kept(without, 2, hand) < 0.85
+    near = hair & (np.arange(HEIGHT)[:, None] < 200)
+    assert kept(masks, 1, near) > 0.9
+    assert kept(without, 1, near) < 0.6
+    torso = (labels == REGIONS.index("torso") + 1) & ~hair
+    torso = cv2.erode(torso.astype(np.uint8), np.ones((17, 17), np.uint8)) > 0
+    worn = cv2.resize(masks[..., 3], (WIDTH, HEIGHT)).astype(int) - 128
+    assert np.abs(worn[torso]).mean() > 110
+    assert (cv2.resize(masks[..., 1:3].max(-1), (WIDTH, HEIGHT))[torso] > 127).mean() < 0.03
