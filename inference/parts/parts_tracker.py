@@ -22,7 +22,7 @@ from inference.resize import resize
 from mirror import models
 from mirror.types import F32, Picture, cv
 
-__all__ = ["PartsTracker"]
+__all__ = ["PartsTracker", "placed"]
 
 #: px of the longer side that flow is computed at: a hand is some ten px there. Of 192, 256 and 320 the last
 #: followed a textured disc best (1.1 px of a frame of 320 px off in the mean over four frames), at 0.7 ms.
@@ -125,7 +125,7 @@ class PartsTracker:
             return
         look = _Look(crop, t_source_ns, _identity(self._grey.shape))
         if self._worker is None:
-            look.parts = _placed(self._network.parse(picture, crop), crop, (width, height), self._grey.shape)
+            look.parts = placed(self._network.parse(picture, crop), crop, (width, height), self._grey.shape)
             self._shown = look
         elif self._worker.ask(picture, crop):
             self._asked = look
@@ -135,7 +135,7 @@ class PartsTracker:
             return
         parsed = self._worker.answer()
         if parsed is not None:
-            self._asked.parts = _placed(parsed, self._asked.crop, size, self._grey.shape)
+            self._asked.parts = placed(parsed, self._asked.crop, size, self._grey.shape)
             self._shown, self._asked = self._asked, None
 
 
@@ -145,8 +145,11 @@ def _identity(shape: tuple[int, ...]) -> F32:
     return np.asarray(np.dstack([columns, rows]))
 
 
-def _placed(parsed: Picture, crop: Crop, size: tuple[int, int], shape: tuple[int, ...]) -> Picture:
-    """The network's answer over the whole small copy of ``shape``; background where the crop is not."""
+def placed(parsed: Picture, crop: Crop, size: tuple[int, int], shape: tuple[int, ...]) -> Picture:
+    """A network's answer (SIDE, SIDE, 6) over the whole picture it was cut from, background beyond the crop.
+
+    ``size``: width, height px of the picture that ``crop`` is of; ``shape``: (h, w) of what is returned.
+    """
     scale = shape[1] / size[0]
     to_square = np.array(
         [

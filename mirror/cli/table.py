@@ -256,6 +256,12 @@ COMMANDS: tuple[Command, ...] = (
         _ENGINEER,
     ),
     Command(
+        "evaluate parts",
+        "workshop.evaluate.parts.commands:evaluate",
+        "Hands, hair, head, skin and worn clothes, beside the network they come from.",
+        _ENGINEER,
+    ),
+    Command(
         "evaluate light",
         "workshop.evaluate.light.commands:evaluate",
         "Error of the estimated light, beside simpler estimates.",
