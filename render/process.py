@@ -95,7 +95,7 @@ class Mirror:
         if message.image is None:
             self._report(message, ComposedFrame(), {}, time.monotonic_ns())
             return
-        if message.t_capture_ns < self._newest_ns:  # a plain picture has overtaken this body
+        if message.t_capture_ns <= self._newest_ns:  # a plain picture has overtaken this body
             self.counts["dropped"] += 1
             return
         stage_ms = dict(message.stage_ms) if isinstance(message, Body) else {}

@@ -29,7 +29,7 @@ __all__ = ["PartsTracker", "placed"]
 FLOW_SIDE = 320
 PERIOD_S = 0.095  # of source time between two looks: at 30 frames a second every third frame
 LONGEST_S = 0.6  # for which parts are carried without a new look
-_NICENESS = 5  # of the network's thread
+DUTY = 0.4  # of one core that the network may take live: a slower machine looks less often
 _CHANNELS = len(Part)
 
 
@@ -88,7 +88,8 @@ class PartsTracker:
         self._take_answer((width, height))
         newest = self._asked or self._shown
         since_s = np.inf if newest is None else (t_source_ns - newest.t_source_ns) / 1e9
-        if self._asked is None and not 0.0 <= since_s < PERIOD_S:
+        period_s = PERIOD_S if self._worker is None else max(PERIOD_S, self._worker.look_s / DUTY)
+        if self._asked is None and not 0.0 <= since_s < period_s:
             self._ask(picture, observation, t_source_ns)
         shown = self._shown
         if shown is None or shown.parts is None:
@@ -102,7 +103,7 @@ class PartsTracker:
     @property
     def too_slow(self) -> bool:
         """Whether the network's answers come too late to be of use on this machine."""
-        return self._worker is not None and self._worker.look_s > LONGEST_S
+        return self._worker is not None and self._worker.look_s / DUTY > LONGEST_S
 
     def close(self) -> None:
         """End the worker."""
@@ -184,7 +185,7 @@ class _Worker(threading.Thread):
         self._number = 0
         self._ended = False
         self._failure: Exception | None = None
-        self.look_s = 0.0  # that the last look took
+        self.look_s = 0.0  # of processor time that the last look took
         self.start()
 
     def ask(self, picture: Picture, crop: Crop) -> bool:
@@ -224,9 +225,9 @@ class _Worker(threading.Thread):
 
     def run(self) -> None:
         """Parse what is asked for until closed."""
-        # The frames come first; who may not step back in priority works all the same.
+        # What the frames leave over is the network's; who may not step back works all the same.
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+            os.sched_setscheduler(threading.get_native_id(), os.SCHED_IDLE, os.sched_param(0))
         while True:
             with self._wake:
                 while self._question is None and not self._ended:
@@ -234,7 +235,7 @@ class _Worker(threading.Thread):
                 if self._ended or self._question is None:
                     return
                 number, picture, crop = self._question
-            start = time.perf_counter()
+            start = time.thread_time()
             try:
                 parsed = self._network.parse(picture, crop)
             except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
@@ -242,6 +243,6 @@ class _Worker(threading.Thread):
                     self._failure = error
                 return
             with self._wake:
-                self.look_s = time.perf_counter() - start
+                self.look_s = time.thread_time() - start
                 self._answer = (number, parsed)
                 self._question = None

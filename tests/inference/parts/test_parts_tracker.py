@@ -162,3 +162,26 @@ def test_another_size_of_picture_begins_anew() -> None:
     parts = tracker.update(turned, person(), FRAME_NS)
     assert parts is not None
     assert parts.shape[0] > parts.shape[1]
+
+
+def test_a_slow_machine_looks_less_often() -> None:
+    """The network would take the time of the frames on a machine that cannot afford it."""
+    network = Disc()
+    tracker = PartsTracker(network, lock_step=False)  # type: ignore[arg-type]
+    worker = tracker._worker
+    assert worker is not None
+    tracker.update(scene(100.0), person(), 0)
+    until(lambda: worker._answer is not None)
+    worker.look_s = 0.2  # of processor time: half a second between two looks
+    for number in range(1, 15):
+        tracker.update(scene(100.0), person(), number * FRAME_NS)
+    assert network.looks == 1
+    keeps_up = not tracker.too_slow
+    assert keeps_up
+    tracker.update(scene(100.0), person(), 16 * FRAME_NS)
+    until(lambda: network.looks == 2)
+    assert network.looks == 2
+    worker.look_s = 0.5
+    is_slow = tracker.too_slow
+    assert is_slow
+    tracker.close()
