@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
+
 ROOT = Path(__file__).parent.parent
 
 # Notes its calls, makes "virtual environments" of itself, and fails where a file in $STUBS says so.

@@ -27,6 +27,9 @@ from mirror.ring import SHM, RingReader, ring_prefix
 from tests.capture.footage import make_clip, make_images, number_of, numbered
 from tests.capture.sources.test_camera import FakeDevice
 
+pytestmark = pytest.mark.slow
+
+
 Capture = Callable[..., "subprocess.Popen[bytes]"]
 WAIT_MS = 20_000.0
 

@@ -6,6 +6,11 @@ import json
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
 PROGRAM = """
 import json, socket, sys
 from mirror.seccomp import deny_network

@@ -28,6 +28,9 @@ from mirror.ring import SHM, RingReader, RingWriter, ring_prefix
 from mirror.timer import StageTimer
 from tests.inference.people import HEIGHT, WIDTH, person
 
+pytestmark = pytest.mark.slow
+
+
 FRAME_NS = 40_000_000
 
 

@@ -19,6 +19,9 @@ from skimage import data
 from mirror import models
 from mirror.errors import MirrorError
 
+pytestmark = pytest.mark.slow
+
+
 Pip = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -19,6 +19,9 @@ from mirror.config import Config, dump
 from mirror.messages import Heartbeat
 from tests.mirror.fakes import DEADLINE_S, make_table, until
 
+pytestmark = pytest.mark.slow
+
+
 WAIT_MS = 20_000
 
 

@@ -20,6 +20,8 @@ from mirror.supervisor import Supervisor, supervisor_lock
 from mirror.topics import TOPICS, Guarantee
 from tests.mirror.fakes import FakeMirror, make_table, until
 
+pytestmark = pytest.mark.slow
+
 
 def segments(runtime: Path) -> list[Path]:
     return list(SHM.glob(f"{ring_prefix(runtime)}*"))

@@ -21,6 +21,9 @@ from render.changes import FADE_NS, Changes
 from render.garments.textures import FabricTextures
 from render.garments.worn_garment import WornGarment
 
+pytestmark = pytest.mark.slow
+
+
 MS = 1_000_000
 WAIT_S = 30.0
 

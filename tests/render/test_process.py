@@ -25,6 +25,9 @@ from mirror.ring import RingWriter, ring_prefix
 from render.output.display import Event
 from render.process import Mirror
 
+pytestmark = pytest.mark.slow
+
+
 W, H = 320, 240
 FRAME_NS = 40_000_000
 WAIT_MS = 60_000.0

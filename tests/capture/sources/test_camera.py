@@ -19,6 +19,8 @@ from mirror.errors import MirrorError
 from mirror.types import Picture
 from tests.capture.footage import number_of, numbered
 
+pytestmark = pytest.mark.slow
+
 
 class FakeDevice:
     """A camera on the desk: gives numbered pictures, hangs or loses its plug when told."""

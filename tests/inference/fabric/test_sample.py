@@ -18,6 +18,9 @@ from mirror.errors import MirrorError
 from mirror.shading.colour import delta_e, to_lab
 from render.garments.fabric import load_fabric
 
+pytestmark = pytest.mark.slow
+
+
 _PALETTE = parse_palette("#7a1f1f,#10243f,#d8d0c0")
 _COLOURS = parse_palette("#7a1f1f,#10243f,#d8d0c0,#c9b030")
 

@@ -8,6 +8,9 @@ import pytest
 from inference.fit.anatomy import GIRTH_GROUPS
 from inference.fit.shape_estimate import CLOTHES, SETTLE_FRAMES, ShapeEstimate
 
+pytestmark = pytest.mark.slow
+
+
 COMPONENTS = 4
 GROUPS = len(GIRTH_GROUPS)
 SIZE = COMPONENTS + 2 * GROUPS

@@ -27,6 +27,8 @@ from workshop.synthetic.light.procedural_environments import synthetic
 from workshop.synthetic.light.scenes import HELD, shot
 from workshop.train.light.observer import Observed
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def network() -> LightNetwork:

@@ -23,6 +23,9 @@ from inference.pose.tracker import (
 from mirror import models
 from mirror.errors import MirrorError
 
+pytestmark = pytest.mark.slow
+
+
 FRAME_NS = 33_000_000
 ASTRONAUT: NDArray[np.uint8] = np.ascontiguousarray(data.astronaut()[:, :, ::-1])
 

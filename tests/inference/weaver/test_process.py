@@ -25,6 +25,9 @@ from mirror.messages import WeaveRequest, Woven
 from mirror.process import EXIT_STOPPED
 from mirror.ring import SHM, RingReader, ring_prefix
 
+pytestmark = pytest.mark.slow
+
+
 WAIT_MS = 60_000.0
 
 

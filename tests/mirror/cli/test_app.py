@@ -20,6 +20,9 @@ from mirror.runtime import is_alive
 from mirror.status import read_status
 from tests.mirror.fakes import DEADLINE_S, replace_table, until
 
+pytestmark = pytest.mark.slow
+
+
 COMMAND = [sys.executable, "-P", "-m", "mirror"]
 
 

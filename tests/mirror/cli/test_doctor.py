@@ -16,6 +16,8 @@ from mirror.cli import doctor
 from mirror.cli.app import main
 from mirror.config import Config, dump, load
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def page(tmp_path: Path) -> Path:

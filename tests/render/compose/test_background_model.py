@@ -11,6 +11,9 @@ from render.compose.background_model import BackgroundModel
 from render.gpu.drawing import Drawing
 from render.gpu.id_buffer import BODY, LEGS
 
+pytestmark = pytest.mark.slow
+
+
 H, W = 180, 320
 STEP_NS = 500_000_000
 WORN = (40, 40, 200)

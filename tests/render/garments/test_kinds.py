@@ -19,6 +19,8 @@ from render.garments.outfit import OutfitRack, check_outfit, cloth_of
 from workshop.tailor import cutter
 from workshop.train.garment.variants import draw_cut
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def culottes(monkeypatch: pytest.MonkeyPatch) -> GarmentKind:

@@ -23,6 +23,9 @@ from render.gpu.renderer import GarmentRenderer
 from render.gpu.view import project
 from tests.render.mannequins import WHITE_LIGHT, cloth, facing_camera, tube
 
+pytestmark = pytest.mark.slow
+
+
 W, H = 320, 240
 LENS = (300.0, 300.0, W / 2, H / 2)
 SHAPE = np.zeros(1, np.float32)

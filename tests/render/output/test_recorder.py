@@ -13,6 +13,9 @@ from mirror.errors import MirrorError
 from mirror.types import Picture
 from render.output.recorder import Recorder
 
+pytestmark = pytest.mark.slow
+
+
 MS = 1_000_000
 
 

@@ -19,6 +19,9 @@ from workshop.tailor import atlas as cut_atlas
 from workshop.tailor import folds as cut_folds
 from workshop.tailor import shapes
 
+pytestmark = pytest.mark.slow
+
+
 NAMES = ["dress", "long_sleeve", "shorts", "skirt", "tank_top", "trousers", "tshirt"]
 
 

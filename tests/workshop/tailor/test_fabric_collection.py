@@ -8,6 +8,8 @@ from inference.fabric.sample import normal_map
 from render.garments.fabric import load_fabric
 from workshop.tailor.fabric_collection import COLLECTION, coarser
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_shop_has_enough_to_choose_from() -> None:
     """At least 24 fabrics of at least 10 classes hang in the wardrobe."""

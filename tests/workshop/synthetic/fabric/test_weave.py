@@ -10,6 +10,8 @@ from mirror.shading.colour import delta_e, to_lab, to_linear, to_srgb
 from workshop.synthetic.fabric.weave import floral_print, weave
 from workshop.tailor.swatch_photos.labels import find_repeats
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_class_tiles(name: str) -> None:

@@ -18,6 +18,9 @@ from tests.workshop.tailor.alike.conftest import HEIGHT, RADIUS, Tube
 from workshop.tailor.alike.augment import at_rest, draw_setting, dress, rest
 from workshop.tailor.alike.features import CHANNELS, VIEWS, Placement, Tailor, sheet
 
+pytestmark = pytest.mark.slow
+
+
 C = {name: k for k, name in enumerate(CHANNELS)}
 
 

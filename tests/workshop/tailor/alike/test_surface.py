@@ -7,6 +7,8 @@ from tests.workshop.tailor.alike.conftest import HEIGHT, RADIUS, Tube
 from workshop.tailor.alike.raster import rasterise
 from workshop.tailor.alike.surface import SEAM_REACH_M, PanelSurface
 
+pytestmark = pytest.mark.slow
+
 
 def _cloth(tube: Tube) -> PanelSurface:
     return PanelSurface.of(tube.vertices, tube.faces, tube.uv)

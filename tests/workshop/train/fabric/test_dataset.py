@@ -27,6 +27,8 @@ from workshop.tailor.swatch_photos.review import FILE
 from workshop.train.fabric.dataset import tiles
 from workshop.train.fabric.swatches import TILE
 
+pytestmark = pytest.mark.slow
+
 
 def _photo(path: Path, fabric_class: str, seed: int) -> None:
     colours = {"gingham": 2, "denim": 2}[fabric_class]
