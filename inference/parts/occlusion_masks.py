@@ -288,11 +288,11 @@ class OcclusionMasks:
             drawn = cv.resize(drawn, size, interpolation=cv.INTER_NEAREST)
         target[:] = drawn
         # The network takes hands before patterned cloth for cloth: cuffs are told by their colours.
-        for kept, worn, surely in ((head, drawn, _NO_COLLAR), (hands, by_colour, _NO_CUFF)):
+        for kept, told, surely in ((head, drawn, _NO_COLLAR), (hands, by_colour, _NO_CUFF)):
             x, y, w, h = cv.boundingRect(kept)
             part = (slice(y, y + h), slice(x, x + w))
             if w:
-                kept[part] = cv.min(kept[part], cv.LUT(worn[part], surely))
+                kept[part] = cv.min(kept[part], cv.LUT(told[part], surely))
 
 
 def _signed(side: Picture, sure: Picture) -> Picture:

@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -140,10 +141,13 @@ class PartsTracker:
             self._shown, self._asked = self._asked, None
 
 
+@lru_cache(maxsize=4)
 def _identity(shape: tuple[int, ...]) -> F32:
-    """Each px's own place (h, w, 2), x and y."""
+    """Each px's own place (h, w, 2), x and y; shared, not to be written to."""
     rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-    return np.asarray(np.dstack([columns, rows]))
+    places = np.dstack([columns, rows])
+    places.setflags(write=False)
+    return np.asarray(places)
 
 
 def placed(parsed: Picture, crop: Crop, size: tuple[int, int], shape: tuple[int, ...]) -> Picture:
