@@ -32,6 +32,8 @@ def evaluate(
     quiet: Quiet = False,
 ) -> int:
     """Measure retrieval of garments of the same kind and the same cut."""
+    if held < 2:
+        raise MirrorError("--held: 2 at least, for a garment alone of its kind has no like to be found")
     require_torch()  # not for the encoder, but what the proof shares with training comes with it
     from workshop.evaluate.garment.evaluate import evaluate as run
     from workshop.tailor.alike.encoder import SHIPPED, GarmentEncoder
